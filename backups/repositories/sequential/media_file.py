@@ -21,11 +21,16 @@ from backups.repositories.sequential.blocks import DEFAULT_BLOCK, LEAST_BLOCK, M
 from backups.repositories.sequential.names import is_prefix
 from backups.repositories.sequential.pipe import PLACEHOLDER, Commands, Part, PipeMedium
 from backups.repositories.sequential.pipeline import Surroundings
+from backups.repositories.sequential.sbt.medium import SbtMedium
+from backups.repositories.sequential.sbt.session import SbtSettings
 
 SCHEME = "media:"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DEFAULT_STALL_SECONDS = 600
+# What selects the policies of a media manager; the interface has 9 bytes for it.
+DATABASE_NAME = "MySQL"
+LONGEST_SEND = 511
 
 
 def is_media_address(path: str) -> bool:
@@ -54,7 +59,7 @@ def load_medium(file: Path, name: str) -> Medium:
             f"{file} has no medium {name}: it has {known}",
             hint=f"Add [{name}] to it, on every host that runs a worker or the site.",
         )
-    kind = "sbt" if "sbt_library" in entry else "commands"
+    kind = "sbt" if "sbt_lib" in entry else "commands"
     try:
         return READERS[kind](name, entry)
     except (TypeError, ValueError) as exc:
@@ -102,8 +107,29 @@ def _pipe_medium(name: str, entry: Mapping[str, Any]) -> PipeMedium:
     return PipeMedium(name, commands)
 
 
+def _sbt_medium(name: str, entry: Mapping[str, Any]) -> SbtMedium:
+    _refuse_unknown(entry, {"sbt_lib", "database_name", "send", *_SHARED})
+    library, database = entry["sbt_lib"], entry.get("database_name", DATABASE_NAME)
+    if not isinstance(library, str) or not library.startswith("/") or "\0" in library:
+        raise ValueError("sbt_lib must be the absolute path of the library")
+    if not isinstance(database, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,8}", database):
+        raise ValueError("database_name must have 1 to 8 letters, digits, - and _")
+    send = entry.get("send", [])
+    if not isinstance(send, list) or not all(
+        isinstance(text, str) and "\0" not in text and len(text.encode()) <= LONGEST_SEND
+        for text in send
+    ):
+        raise ValueError(f"send must be a list of texts of at most {LONGEST_SEND} bytes")
+    surroundings = surroundings_of(entry)
+    settings = SbtSettings(library, database, tuple(send), block_bytes_of(entry), surroundings)
+    return SbtMedium(name, settings)
+
+
 _SHARED = ("block_bytes", "environment", "folder", "stall_seconds")
-READERS: dict[str, Callable[[str, Mapping[str, Any]], Medium]] = {"commands": _pipe_medium}
+READERS: dict[str, Callable[[str, Mapping[str, Any]], Medium]] = {
+    "commands": _pipe_medium,
+    "sbt": _sbt_medium,
+}
 
 
 def block_bytes_of(entry: Mapping[str, Any]) -> int:

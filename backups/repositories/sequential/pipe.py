@@ -98,7 +98,13 @@ class PipeMedium:
     ) -> Pipeline:
         named = f"{what} {f'piece {piece} on ' if piece else ''}medium {self._name}"
         words = [[piece if word == PLACEHOLDER else word for word in part] for part in parts]
-        return Pipeline(words, self._commands.surroundings, what=named, takes_input=takes_input)
+        return Pipeline(
+            words,
+            self._commands.surroundings,
+            what=named,
+            takes_input=takes_input,
+            gives_output=not takes_input,
+        )
 
 
 class PipeSink:

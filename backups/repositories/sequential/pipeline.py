@@ -50,6 +50,7 @@ class Pipeline:
         *,
         what: str,
         takes_input: bool,
+        gives_output: bool,
     ) -> None:
         """``what`` names the piece and what is done with it, for errors."""
         self._what, self._patience = what, surroundings.stall_seconds
@@ -67,9 +68,10 @@ class Pipeline:
             raise RepositoryError(f"{what} failed: {exc}", hint=exc.hint) from None
         self._output = self._commands[-1].stdout
         self._input: IO[bytes] | None = None
-        if takes_input:
-            # What a command says while it stores is of no interest, and must not block it.
+        if not gives_output:
+            # Of no interest, and it must not block the command.
             self._tails.append(_Tail(self._output))
+        if takes_input:
             self._input = self._commands[0].stdin
             if self._input is not None:
                 os.set_blocking(self._input.fileno(), False)

@@ -25,6 +25,7 @@ from backups.states import CopyFault, CopyStatus, JobStatus, KindCause, Operatio
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.pieces.media import add, added, describe, pieces
+from tests.backups.repositories.media_manager import library
 from tests.backups.taking import purge, restore, run_here, stored_files, take_backup
 from tests.commands import run_command
 
@@ -290,3 +291,20 @@ def test_a_name_list_is_of_sequential_media_only(main: Repository, tmp_path: Pat
     assert "main is not on sequential media" in ended.stderr
     assert stored_files(main) == ["mooring.json"]
     make_repository("other", tmp_path / "other")
+
+
+def test_a_media_manager_takes_and_gives_back_a_backup(
+    orders: Instance, key_file: Path, engine: FakeEngine, settings: Settings, tmp_path: Path
+) -> None:
+    tape = tmp_path / "tape"
+    tape.mkdir()
+    settings.MEDIA_FILE = tmp_path / "media.toml"
+    settings.MEDIA_FILE.write_text(
+        f'[lto]\nsbt_lib = "{library()}"\nenvironment = {{ FAKE_FOLDER = "{tape}" }}\n'
+    )
+    settings.MEDIA_FILE.chmod(0o600)
+    copy = take_backup(orders, added()).copies.get()
+    assert verify(copy).status == JobStatus.SUCCEEDED
+    assert restore(copy, tmp_path / "out").status == JobStatus.SUCCEEDED
+    assert purge(copy, force=True).status == JobStatus.SUCCEEDED
+    assert pieces(tape) == ["site1.mooring.json.1"]

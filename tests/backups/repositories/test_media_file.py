@@ -13,6 +13,7 @@ from backups.repositories.layout import is_safe_path
 from backups.repositories.sequential.media_file import load_medium, split_media_address
 from backups.repositories.sequential.names import LONGEST_PIECE, parse_piece, piece_name
 from backups.repositories.sequential.pipe import PipeMedium
+from backups.repositories.sequential.sbt.medium import SbtMedium
 
 GOOD = """
 [lto]
@@ -120,3 +121,34 @@ def test_a_piece_has_the_name_of_one_object_and_is_one_plain_word(
 )  # fmt: skip
 def test_what_is_no_piece_of_ours_is_none(piece: str) -> None:
     assert parse_piece("site1", piece) is None
+
+
+SBT = """
+[obk]
+sbt_lib = "/opt/manager/libobk.so"
+database_name = "orders"
+send = ["ENV=(POLICY=offsite)"]
+environment = { CLIENT = "db-backup" }
+"""
+
+
+def test_an_entry_with_a_library_is_a_media_manager(tmp_path: Path) -> None:
+    medium = load_medium(written(tmp_path, SBT), "obk")
+    assert isinstance(medium, SbtMedium)
+    assert medium.block_bytes == 256 * 1024
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (('"/opt/manager/libobk.so"', '"libobk.so"'), "sbt_lib must be the absolute path"),
+        (('"orders"', '"orders-eu"'), "database_name must have 1 to 8 letters"),
+        (('["ENV=(POLICY=offsite)"]', '"ENV"'), "send must be a list of texts"),
+        (("send =", "store ="), "unknown: store"),
+    ],
+)
+def test_what_is_odd_of_a_library_is_named(
+    tmp_path: Path, change: tuple[str, str], problem: str
+) -> None:
+    with pytest.raises(RepositoryError, match=problem):
+        load_medium(written(tmp_path, SBT.replace(*change)), "obk")
