@@ -112,7 +112,10 @@ def refuse_unusable(repository: Repository, error: RepositoryError) -> None:
     A bucket that asks to slow down says nothing of its objects; a disk that can read all but one
     file does.
     """
-    checked_store(repository)
+    store = checked_store(repository)
+    if repository.is_sequential:
+        # A media manager that does not answer says nothing of a piece.
+        store.try_writing()
     if error.transient and not repository.is_folder:
         raise error
 

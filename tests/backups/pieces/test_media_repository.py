@@ -215,6 +215,15 @@ def test_ticks_find_a_manifest_that_is_gone_and_mount_nothing(
     assert copy.fault == CopyFault.MISSING
 
 
+def test_a_media_manager_that_does_not_answer_makes_no_copy_missing(
+    copy: BackupCopy, settings: Settings, tmp_path: Path
+) -> None:
+    describe(settings, tmp_path, exists=["sh", "-c", "exit 2", "{piece}"])
+    assert check_copies(now()) == 0
+    copy.refresh_from_db()
+    assert (copy.fault, copy.checked_at is None) == ("", False)
+
+
 def test_a_host_without_the_medium_has_an_unusable_repository(
     copy: BackupCopy, settings: Settings, tmp_path: Path
 ) -> None:
