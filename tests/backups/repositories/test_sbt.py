@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -194,7 +195,7 @@ def test_a_piece_that_the_media_manager_does_not_know_afterwards_is_not_stored(
     ],
 )
 def test_a_library_of_another_kind_is_refused(
-    folder: Path, faults: dict[str, str], problem: str
+    folder: Path, faults: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(RepositoryError, match=problem):
         SbtMedium("tested", settings_of(folder, **faults)).check()

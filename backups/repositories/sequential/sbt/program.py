@@ -274,24 +274,27 @@ class Served:
             return b"K", json.dumps(self._library.about).encode()
         return b"K", json.dumps(self._operate(letter, asked)).encode()
 
-    def _operate(self, letter: bytes, asked: Mapping[str, Any]) -> bool | None:
+    def _operate(self, letter: bytes, asked: Mapping[str, Any]) -> bool:
+        """Do what is requested; return whether a backup file is there, if that is the question."""
         library = self._used
         match letter:
             case b"Q":
                 return library.info(asked["name"])
             case b"S":
-                return library.create(asked["name"], asked["block_bytes"])
+                library.create(asked["name"], asked["block_bytes"])
             case b"E":
-                return library.close()
+                library.close()
             case b"A":
-                return library.close(ABORT)
+                library.close(ABORT)
             case b"R":
-                return library.open(asked["name"], asked["block_bytes"])
+                library.open(asked["name"], asked["block_bytes"])
             case b"X":
-                return library.remove(asked["name"])
+                library.remove(asked["name"])
             case b"T":
-                return library.end()
-        sys.exit(f"an unknown request {letter!r}")
+                library.end()
+            case _:
+                sys.exit(f"an unknown request {letter!r}")
+        return True
 
     @property
     def _used(self) -> Library:
