@@ -233,7 +233,7 @@ def _text(content: bytes) -> str:
     return " ".join(content.decode("utf-8", "replace").split())
 
 
-class Served:
+class LibraryServer:
     """Answers requests until the other end hangs up."""
 
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
@@ -313,7 +313,7 @@ def main() -> NoReturn:
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    Served(requests, replies).run()
+    LibraryServer(requests, replies).run()
     sys.exit(0)
 
 
