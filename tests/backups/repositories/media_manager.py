@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 import tempfile
 from functools import cache
@@ -15,7 +17,9 @@ SOURCE = Path(__file__).with_name("fake_libobk.c")
 
 @cache
 def library() -> Path:
-    built = Path(tempfile.mkdtemp(prefix="mooring-libobk-")) / "libobk.so"
+    folder = tempfile.mkdtemp(prefix="mooring-libobk-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    built = Path(folder, "libobk.so")
     options = ["-shared", "-fPIC", "-Wall", "-Wno-unused-parameter", "-Werror", "-o", str(built)]
     subprocess.run(["cc", *options, str(SOURCE)], check=True)
     return built
