@@ -17,6 +17,7 @@ from backups.models.instance import RunnerKind
 from backups.models.object_store import CredentialsFrom
 from backups.models.repository import RepositoryKind
 from backups.outbound.addresses import refuse_private_host
+from backups.pieces.media import media_store
 from backups.repositories.apart import DoesNotAnswer
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
@@ -65,6 +66,9 @@ def runner_of(instance: Instance) -> Runner:
 
 def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
+    if repository.is_sequential:
+        # Nothing is tried again: a command that failed in the middle of a tape is not repeated.
+        return media_store(repository)
     store = RetryingStore(_bare_store(repository))
     return WriteOnlyStore(store) if repository.write_only else store
 
@@ -139,7 +143,10 @@ def refuse_unusable(repository: Repository, error: RepositoryError) -> None:
     """
     if isinstance(error, DoesNotAnswer):
         raise error
-    checked_store(repository)
+    store = checked_store(repository)
+    if repository.is_sequential:
+        # A media manager that does not answer says nothing of a piece.
+        store.try_writing()
     if error.transient and not repository.is_folder:
         raise error
 

@@ -56,6 +56,7 @@ class KindCause(models.TextChoices):
     NO_BASE = "no_base", "There is nothing to go on from"
     CHAIN_FULL = "chain_full", "The chain is at its limit"
     BASE_UNUSABLE = "base_unusable", "The newest backup cannot be its base"
+    SEQUENTIAL = "sequential", "Sequential media hold full backups only"
     FULL_OLD = "full_old", "The full backup of the chain is old"
     INCREMENTS_LARGE = "increments_large", "The increments are as large as full backups"
     FULL_OVERDUE = "full_overdue", "The planned full backup was not taken"

@@ -256,6 +256,8 @@ ON_SHUTDOWN = choice("MOORING_ON_SHUTDOWN", "fail", "requeue")
 SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 # For the unlinked spool file of a clone while a repository stalls.
 SPOOL_FOLDER = HOME / "spool"
+# Tapes and pipes: their commands and libraries, for repositories with media:… as path.
+MEDIA_FILE = Path(os.environ.get("MOORING_MEDIA_FILE") or HOME / "media.toml")
 # The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 # Programs that open the files of a backup run as this user where we are root.

@@ -28,6 +28,8 @@ TEST_PROGRAMS=(
   "shellcheck shellcheck"
   "sysbench sysbench"
   "zstd zstd"
+  "cc gcc"
+  "gencat libc6-dev"
 )
 # Packages that bring a service. One installed here is switched off again.
 SERVICES=(redis-server postgresql ssh)

@@ -16,9 +16,9 @@ PACKAGES = ROOT / "scripts" / "system_packages.sh"
 # From Debian's packages that are always there: coreutils, util-linux, bash, dash, findutils, tar,
 # mount.
 ALWAYS = {
-    *("bash", "cat", "cp", "diff", "env", "false", "find", "head", "ionice", "ls", "mount", "nice"),
-    *("od", "printf", "sh", "sha256sum", "sleep", "sync", "tar", "tee", "tr", "true", "umount"),
-    "uname",
+    *("bash", "cat", "cp", "dd", "diff", "env", "false", "find", "head", "ionice", "ls", "mount"),
+    *("nice", "od", "printf", "rm", "sh", "sha256sum", "sleep", "sync", "tar", "tee", "test", "tr"),
+    *("true", "umount", "uname"),
 }
 # What they put in front of a program.
 WRAPPERS = ("setpriv", "nice")

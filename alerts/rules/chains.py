@@ -7,8 +7,13 @@ from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
 from alerts.states import Severity
 from backups.states import BackupKind, KindCause
 
-# The schedule's own setting, or what was requested leaves it open.
-_REGULAR = (KindCause.FULL_OVERDUE, KindCause.FULL_OLD, KindCause.INCREMENTS_LARGE)
+# The schedule's own setting, or what was requested leaves it open, or the medium.
+_REGULAR = (
+    KindCause.FULL_OVERDUE,
+    KindCause.FULL_OLD,
+    KindCause.INCREMENTS_LARGE,
+    KindCause.SEQUENTIAL,
+)
 
 
 def check_length(facts: ChainFacts, limits: Limits) -> Finding | None:

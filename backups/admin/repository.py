@@ -17,7 +17,7 @@ from backups.catalog.disks import note_medium
 from backups.catalog.new_repository import check_locks, note_device, place_of, settle
 from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
-from backups.models import Repository, RepositorySpace
+from backups.models import MediaPiece, Repository, RepositorySpace
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
@@ -98,6 +98,12 @@ class RepositoryForm(ModelForm):
     def _check_place(self) -> None:
         """Initialise the place of a new row; a changed one must hold the same repository."""
         repository = self.instance
+        if repository.is_sequential and (repository._state.adding or "path" in self.changed_data):
+            raise BadInput(
+                "a repository on sequential media is added by a command, and not moved",
+                hint="A tape may take minutes: run ./mooring manage addrepository NAME "
+                f"--path {repository.path}",
+            )
         if repository._state.adding:
             settle(repository)
         elif (PLACE_FIELDS if not repository.is_folder else {"path"}) & set(self.changed_data):
@@ -130,6 +136,17 @@ class RepositoryAdmin(ModelAdmin):
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]
+
+
+@admin.register(MediaPiece)
+class MediaPieceAdmin(HistoryAdmin):
+    """What is on sequential media, by the catalog."""
+
+    list_display = ["name", "repository", "size", "begun_at"]
+    list_filter = ["repository"]
+    list_select_related = ["repository"]
+    search_fields = ["name", "object"]
+    exclude = ["content"]
 
 
 @admin.register(RepositorySpace)

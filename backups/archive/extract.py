@@ -1,8 +1,8 @@
 """How are the files of a backup extracted, using all cores?
 
-Ranged reads of the frames that have bytes to take, unsealing, decompressing and writing happen in a
-pool of threads, frame by frame; only phases wait for one another, and the backups of a chain. In
-the first phase runs of zeros stay holes.
+Reads of the frames that have bytes to take, unsealing, decompressing and writing happen in a pool
+of threads, frame by frame; only phases wait for one another, and the backups of a chain. Sequential
+media are read in one thread, pack after pack. In the first phase runs of zeros stay holes.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
 from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.contents import StoredFile
+from backups.archive.frame_reads import FrameRead, frame_reads
 from backups.archive.frames import Extent, Frame
 from backups.archive.link_reads import UNWATCHED, ChainWatch, LinkRead
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
-from backups.archive.needed_frames import FrameList, FrameSource, frames_to_take
+from backups.archive.needed_frames import FrameList, FrameSource
 from backups.archive.output import FilePiece, OutputFiles
-from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
 
@@ -164,20 +165,21 @@ class _Work:
             self._read.add(stored_bytes)
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = first
-        for pack, place in frames_to_take(self._reader, self._source, self._depth):
-            while later and place.number >= later[0]:
-                later.popleft()
-                fresh = False
-                self._wait(0)
-            self._wait(self._in_flight - 1)
-            if place.number not in before:
-                self._read.add(place.stored_bytes)
-            self._running.append(self._pool.submit(self._apply, pack, place, fresh))
-        self._wait(0)
+        with closing(frame_reads(self._reader, self._source, self._depth)) as reads:
+            for read in reads:
+                while later and read.number >= later[0]:
+                    later.popleft()
+                    fresh = False
+                    self._wait(0)
+                self._wait(self._in_flight - 1)
+                if read.number not in before:
+                    self._read.add(read.stored_bytes)
+                self._running.append(self._pool.submit(self._apply, read, fresh))
+            self._wait(0)
         watch.link_ended(self._depth, self._read)
 
-    def _apply(self, pack: int, place: FramePlace, fresh: bool) -> None:
-        frame = self._reader.read_frame(pack, place)
+    def _apply(self, read: FrameRead, fresh: bool) -> None:
+        frame = read.open()
         for piece in self._source.take(self._depth, frame):
             self._output.write(piece, fresh=fresh)
 

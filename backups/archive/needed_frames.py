@@ -61,12 +61,18 @@ def frames_to_take(
     if left is not None and not left.is_cut:
         yield from left.frames
         return
-    needed = {
-        number
-        for file in source.sources(depth)
-        for number in range(max(1, file.first_pack), file.last_pack + 1)
-    }
-    for number in sorted(needed):
+    for number in needed_packs(source, depth):
         for place in reader.read_index(number).frames:
             if source.needs(depth, place.extents):
                 yield number, place
+
+
+def needed_packs(source: FrameSource, depth: int) -> list[int]:
+    """Return the packs of a backup that may have bytes to take, in order."""
+    return sorted(
+        {
+            number
+            for file in source.sources(depth)
+            for number in range(max(1, file.first_pack), file.last_pack + 1)
+        }
+    )

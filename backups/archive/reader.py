@@ -49,7 +49,7 @@ class BackupReader:
         blob = read_manifest(store, folder)
         self.manifest_bytes = len(blob)
         self.manifest: Manifest
-        with _naming(name):
+        with naming(name):
             if expected is not None:
                 # Before a byte of the body is believed: it may be forged, and without a seal.
                 expected.check_unopened(read_envelope(blob), manifest_digest(blob))
@@ -88,7 +88,7 @@ class BackupReader:
     def read_index(self, number: int) -> PackIndex:
         """Read a pack's header and footer, and compare them with the manifest."""
         name = self.pack_object(number)
-        with _naming(name):
+        with naming(name):
             return self._read_index(name, number)
 
     def _read_index(self, name: str, number: int) -> PackIndex:
@@ -121,14 +121,14 @@ class BackupReader:
         """Read, unseal and decompress one frame, and compare it with the index."""
         name = self.pack_object(pack)
         stored = self.store.read(name, place.offset, place.stored_bytes)
-        with _naming(f"{name} at byte {place.offset}"):
+        with naming(f"{name} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
     def read_difference(self, pack: int, number: int, offset: int, stored_bytes: int) -> Frame:
         """Read a frame that holds differences, where its index says that it is."""
         name = self.pack_object(pack)
         stored = self.store.read(name, offset, stored_bytes)
-        with _naming(f"{name} at byte {offset}"):
+        with naming(f"{name} at byte {offset}"):
             frame = self.open_frame_alone(stored)
             if frame.number != number or not frame.is_difference:
                 raise ArchiveError(f"frame {number} is not the one its pack's index lists")
@@ -138,7 +138,7 @@ class BackupReader:
         """Read a frame as ``read_frame`` does; return its compressed content as well."""
         name = self.pack_object(pack)
         stored = self.store.read(name, place.offset, place.stored_bytes)
-        with _naming(f"{name} at byte {place.offset}"):
+        with naming(f"{name} at byte {place.offset}"):
             frame, compressed = open_compressed(stored, backup=self.backup, cipher=self.cipher)
             self._check_difference(frame)
             _check_place(frame, place)
@@ -174,7 +174,7 @@ class BackupReader:
         """Whether a frame holds differences, as its header says; opening it checks that."""
         name = self.pack_object(pack)
         header = self.store.read(name, place.offset, FRAME_HEADER.size)
-        with _naming(f"{name} at byte {place.offset}"):
+        with naming(f"{name} at byte {place.offset}"):
             return parse_header(header).is_difference
 
     def resolve(self, frame: Frame) -> Frame:
@@ -196,7 +196,7 @@ def _check_place(frame: Frame, place: FramePlace) -> None:
 
 
 @contextmanager
-def _naming(place: str) -> Iterator[None]:
+def naming(place: str) -> Iterator[None]:
     """Add the place and a hint to errors raised inside."""
     try:
         yield

@@ -1,14 +1,14 @@
 """Do the stored bytes of a backup match what was written? If not: which pack, where, which files?
 
-Every pack is read once from end to end: its SHA-256 is compared, its index opened, every
-frame unsealed and decompressed, and the extents of every file added up.
+Every pack is read once from end to end, of sequential media as a stream: its SHA-256 is compared,
+its index opened, every frame unsealed and decompressed, and the extents of every file added up.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,7 +19,9 @@ from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.packs import HEADER, FramePlace, PackIndex
 from backups.archive.reader import BackupReader
+from backups.archive.streamed import PackStream
 from backups.exceptions import ArchiveError, RepositoryError
+from backups.repositories.sequential.store import SequentialStore, sequential
 
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 READ_BYTES = 4 * 1024 * 1024
@@ -104,6 +106,9 @@ class _Verification:
         self._meter.current_file = name
         digest = hashlib.sha256()
         try:
+            if (store := sequential(self._reader.store)) is not None:
+                self._stream_frames(pool, number, store)
+                return
             places = self._places(number, name, listed.stored_bytes)
             self._open_frames(pool, number, places, digest.update)
         except RepositoryError as exc:
@@ -111,7 +116,8 @@ class _Verification:
         else:
             if digest.hexdigest() != listed.sha256:
                 self._damage(Damage(name, None, (), "its SHA-256 is not the manifest's"))
-        self.report.packs += 1
+        finally:
+            self.report.packs += 1
 
     def compare_files(self) -> None:
         """Check, after the last pack, that every byte of every file was seen."""
@@ -170,6 +176,39 @@ class _Verification:
         self._hash_range(name, position, self._reader.store.size(name), hash_bytes)
         while running:
             self._account(name, number, *running.popleft())
+
+    def _stream_frames(self, pool: ThreadPoolExecutor, number: int, store: SequentialStore) -> None:
+        """Read a pack of sequential media once, in order; its index comes last and is compared."""
+        name = self._reader.pack_object(number)
+        running: deque[tuple[FramePlace, Future[Frame]]] = deque()
+        seen: dict[int, Sequence[Extent]] = {}
+        with store.stream(name) as stream:
+            pack = PackStream(self._reader, number, stream)
+
+            def opened(frame: int, stored: bytes) -> Frame:
+                found = pack.open(frame, stored)
+                seen[frame] = found.extents
+                self._inspect(found)
+                return found
+
+            try:
+                for frame, stored in pack.frames():
+                    self._check()
+                    if len(running) >= self._in_flight:
+                        self._account(name, number, *running.popleft())
+                    place = FramePlace(frame, pack.places[-1][1], len(stored), 0, ())
+                    running.append((place, pool.submit(opened, frame, stored)))
+                index = pack.finish()
+            except ArchiveError as exc:
+                index = PackIndex(number)
+                self._damage(Damage(name, None, (), str(exc).removeprefix(f"{name}: ")))
+            finally:
+                while running:
+                    self._account(name, number, *running.popleft())
+        for place in index.frames:
+            if place.number in seen and seen[place.number] != place.extents:
+                problem = f"frame {place.number} is not the one its pack's index lists"
+                self._damage(Damage(name, place.offset, (), problem))
 
     def _open(self, stored: bytes, place: FramePlace) -> Frame:
         if place.extents:

@@ -16,17 +16,25 @@ from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.places import is_bucket_address, place_at
+from backups.repositories.sequential.media_file import (
+    SCHEME,
+    is_media_address,
+    split_media_address,
+)
 from backups.repositories.sftp.place import is_sftp_address, parse_address
 
 
 def place_of(path: str) -> tuple[str, str]:
     """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
 
-    A folder or an exported file by its absolute path, a bucket as ``s3://bucket/prefix``, or
-    ``sftp://user@host:port/path``.
+    A folder or an exported file by its absolute path, a bucket as ``s3://bucket/prefix``,
+    ``sftp://user@host:port/path``, or ``media:NAME/PREFIX``.
     """
     if is_sftp_address(path):
         return RepositoryKind.SFTP, parse_address(path).address
+    if is_media_address(path):
+        name, prefix = split_media_address(path)
+        return RepositoryKind.MEDIA, f"{SCHEME}{name}/{prefix}"
     if is_bucket_address(path):
         place = place_at(path)
         return RepositoryKind(place.kind), place.address

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from backups.models import (
     Job,
     Repository,
 )
+from backups.pieces.recover import recover_pieces
 from backups.repositories.layout import (
     INSTANCES,
     NEWER_HINT,
@@ -35,6 +36,7 @@ from backups.repositories.layout import (
     folder_of_manifest,
     owner_of_folder,
 )
+from backups.repositories.sequential.store import sequential
 from backups.states import BackupKind, CopyStatus
 
 
@@ -135,15 +137,19 @@ def rebuild(
     check: Callable[[], None] = lambda: None,
     *,
     allow_unencrypted: bool = False,
+    pieces: Iterable[str] | None = None,
 ) -> Iterator[RebuiltBackup]:
     """Register every backup whose manifest is in ``repository``, yielding each.
 
     A manifest that is unreadable or lacks packs is yielded with its error, and the others
     continue. So is an unencrypted one in an encrypted repository, which anyone could have put
     there, unless ``allow_unencrypted``. Bases come before their dependents, because labels sort
-    by time.
+    by time. ``pieces``: what is on sequential media, where these cannot be listed.
     """
     store = checked_store(repository)
+    if (media := sequential(store)) is not None:
+        for unread in recover_pieces(media, keyring, pieces, check):
+            yield RebuiltBackup(_shown(unread.folder), error=_shown(unread.error))
     sealed = repository.encrypted and not allow_unencrypted
     folders = [folder for name in store.list(INSTANCES) if (folder := folder_of_manifest(name))]
     for folder in sorted(folders, key=lambda path: path.rpartition("@")[2]):

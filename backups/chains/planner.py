@@ -32,6 +32,7 @@ class Cause(enum.StrEnum):
     NO_BASE = "no_base"
     CHAIN_FULL = "chain_full"
     BASE_UNUSABLE = "base_unusable"
+    SEQUENTIAL = "sequential"
     FULL_OLD = "full_old"
     INCREMENTS_LARGE = "increments_large"
 

@@ -26,6 +26,7 @@ from backups.parameters import (
     BackupParameters,
     Parameters,
     RestoreParameters,
+    VerifyParameters,
     default_parameters,
 )
 from backups.programs.compatibility import MARIADB_BACKUP
@@ -138,6 +139,7 @@ def create_copy_job(
             f"{copy} is in an exported file, of which nothing is deleted",
             hint="Delete the file itself once nobody needs it.",
         )
+    _refuse_pages(copy, parameters)
     job = Job(
         operation=operation,
         instance=backup.instance,
@@ -148,6 +150,15 @@ def create_copy_job(
         parameters=(parameters or default_parameters(operation)).write(),
     )
     return _create(job, requested_by, wake, repositories or [copy.repository], actor)
+
+
+def _refuse_pages(copy: BackupCopy, parameters: Parameters | None) -> None:
+    asked = isinstance(parameters, VerifyParameters) and parameters.pages
+    if asked and copy.repository.is_sequential:
+        raise BadInput(
+            f"pages cannot be checked in {copy.repository}: its media are read from the beginning",
+            hint="Verify without pages; a restore test has the server check every table.",
+        )
 
 
 def create_restore_job(

@@ -17,6 +17,7 @@ from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeart
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.kept import KeptRestore
+from backups.models.piece import MediaPiece
 from backups.models.place import LimitPlace
 from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
@@ -46,6 +47,7 @@ __all__ = [
     "JobStage",
     "KeptRestore",
     "LimitPlace",
+    "MediaPiece",
     "ObservedHistory",
     "Occurrence",
     "RecoverableRange",

@@ -22,6 +22,7 @@ class RepositoryKind(models.TextChoices):
     S3 = "s3", "Bucket of an object store"  # that speaks S3
     AZURE = "azure", "Container of Azure Blob Storage"
     SFTP = "sftp", "Folder of another host, by SFTP"
+    MEDIA = "media", "Tape or pipe"  # sequential media, by an entry of the host's file of media
     FILE = "file", "Exported backup"  # of one file, which is only read
 
 
@@ -33,6 +34,7 @@ ADDRESS_WORDS: Mapping[str, str] = {
     RepositoryKind.S3: "Bucket",
     RepositoryKind.AZURE: "Container",
     RepositoryKind.SFTP: "SFTP folder",
+    RepositoryKind.MEDIA: "Medium and prefix",
     RepositoryKind.FILE: "File",
 }
 
@@ -111,7 +113,9 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, Sft
 
     def clean(self) -> None:
         super().clean()
-        if self.is_bucket:
+        if self.is_sequential:
+            self._settle_media()
+        elif self.is_bucket:
             self.check_object_store(self.path)
         elif self.endpoint:
             raise ValidationError({"endpoint": "Only an object store has an endpoint."})
@@ -132,6 +136,11 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, Sft
         return self.kind in BUCKET_KINDS
 
     @property
+    def is_sequential(self) -> bool:
+        """Whether its media are read from the beginning: only whole backups are stored there."""
+        return self.kind == RepositoryKind.MEDIA
+
+    @property
     def why_undeletable(self) -> str:
         """Why nobody can delete what is there; blank if nothing is known that prevents it."""
         return f"{self.undeletable_by}, as entered" if self.undeletable_by else ""
@@ -150,6 +159,15 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, Sft
     def address(self) -> str:
         """Where it is, as displayed."""
         return f"{self.path} at {self.endpoint}" if self.endpoint else self.path
+
+    def _settle_media(self) -> None:
+        """Set what does not go on media that are only read from the beginning."""
+        if self.endpoint:
+            raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+        self.differences = False
+        if self.max_jobs is None:
+            # Of one drive. Who has several raises it.
+            self.max_jobs = 1
 
     def shares_disk_with(self, instance: Instance) -> bool:
         """Whether it is known to be on the disk that the instance's data is on."""

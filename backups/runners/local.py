@@ -55,6 +55,13 @@ class LocalCommand:
     def wait(self) -> int:
         return self._child.wait()
 
+    def wait_for(self, seconds: float) -> int | None:
+        """Return the exit code; None if it has not ended within ``seconds``."""
+        try:
+            return self._child.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def stop(self) -> None:
         with self._stopping:
             self._hang_up()
@@ -99,7 +106,7 @@ class LocalRunner:
         with memory_files(secret_files, owner) as files:
             places = {name: f"/proc/self/fd/{fd}" for name, fd in files.items()}
             words = [fill_in(word, places) for word in argv]
-            words[0] = _find(words[0])
+            words[0] = find_program(words[0])
             if self._sandbox is not None:
                 words = confine(words, self._sandbox)
             command = spawn(words, pass_fds=tuple(files.values()))
@@ -115,9 +122,17 @@ class LocalRunner:
 
 
 def spawn(
-    argv: Sequence[str], *, pass_fds: Sequence[int] = (), stdin: int = subprocess.DEVNULL
+    argv: Sequence[str],
+    *,
+    pass_fds: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
+    folder: str | None = None,
 ) -> LocalCommand:
-    """Start a command that ends when this process does."""
+    """Start a command that ends when this process does.
+
+    ``environment`` is added to that of every tool; ``folder`` is where it runs.
+    """
 
     wrapped = [*low_priority(), *TIED_TO_US, *argv]
 
@@ -128,7 +143,8 @@ def spawn(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=tool_environment(),
+            env=tool_environment() | dict(environment or {}),
+            cwd=folder,
             pass_fds=pass_fds,
             start_new_session=True,
         )
@@ -136,6 +152,8 @@ def spawn(
     try:
         child = _spawning_thread(os.getpid()).submit(start).result()
     except FileNotFoundError as exc:
+        if folder is not None and not os.path.isdir(folder):
+            raise RunnerError(f"folder {folder} of {argv[0]} does not exist") from exc
         raise RunnerError(
             f"{wrapped[0]} is not installed on this host", hint="Install coreutils."
         ) from exc
@@ -202,7 +220,8 @@ def _spawning_thread(owner: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix=f"spawn-{owner}")
 
 
-def _find(name: str) -> str:
+def find_program(name: str) -> str:
+    """Return the path of a program; RunnerError if this host does not have it."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *EXTRA_FOLDERS))
     if (program := shutil.which(name, path=path)) is None:
         raise RunnerError(

@@ -46,10 +46,17 @@ def _is_here(repository: Repository) -> bool:
 
 def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
     """Return the step for what is not a folder of this host: the extractor reads files."""
-    folder, _, label = copy.path.rpartition("/")
+    repository, (folder, _, label) = copy.repository, copy.path.rpartition("/")
     folders = [f"{folder}/{one}" for one in (label, *needed)]
-    if copy.repository.kind == RepositoryKind.SFTP:
+    if repository.kind == RepositoryKind.SFTP:
         return _fetch_by_sftp(copy, folders)
+    if repository.is_sequential:
+        return ManualStep(
+            "Fetch the pieces",
+            f"FETCH_COMMAND PIECE | python3 scripts/unwrap_piece.py {FETCHED}",
+            f"FETCH_COMMAND is that of the medium of {repository.path}. Once for each of the "
+            f"{copy.pack_count + 1} pieces whose names contain {label.replace('@', '+40')}.",
+        )
     note = "Any other tool for this object store will do: the files keep the names of the objects."
     return ManualStep("Fetch the objects", fetch_command(copy.repository, folders, FETCHED), note)
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from backups.health.protection_rows import judge_due
-from backups.models import Backup, BackupCopy, Instance, Job
+from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.repositories.layout import MANIFEST_NAME
 from backups.states import CopyStatus, Operation
 from tests.markup import one_line
@@ -128,6 +128,13 @@ class BackupPageTestCase(TestCase):
                 self.assertEqual(job.parameters, {"pages": asked})
                 page = self.client.get(reverse("job-detail", args=[job.pk]))
                 self.assertContains(page, f"<dd>{'checked' if asked else 'not checked'}</dd>")
+
+    def test_a_copy_on_tape_says_what_is_read_and_offers_no_check_of_pages(self) -> None:
+        Repository.objects.update(kind="media", path="media:lto/site1")
+        response = self.client.get(self.address)
+        self.assertContains(response, "Sequential media: a verify reads all")
+        self.assertContains(response, "<dt>Medium and prefix</dt>", html=True)
+        self.assertNotContains(response, 'name="pages"')
 
     def test_what_was_found_of_pages_is_one_line(self) -> None:
         found = {"whole": 1200, "empty": 34, "damaged": 2, "unknown": 5, "not_checked": ["why"]}

@@ -175,6 +175,27 @@ class RepositorySettingsTestCase(TestCase):
         response = self.client.post(reverse("setting-repository-add"), form)
         self.assertContains(response, "here is not an absolute path", status_code=422)
 
+    def test_media_are_added_by_a_command_that_the_page_names(self) -> None:
+        form = {"name": "tapes", "path": "media:lto/site1", "enabled": "on", **RETENTION_TYPED}
+        response = self.client.post(reverse("setting-repository-add"), form)
+        self.assertContains(response, "addrepository NAME --path media:lto/site1", status_code=422)
+        self.assertFalse(Repository.objects.exists())
+
+    def test_a_folder_does_not_turn_into_a_tape(self) -> None:
+        make_repository()
+        form = {"name": "main", "path": "media:lto/site1", "enabled": "on", **RETENTION_TYPED}
+        address = reverse("setting-repository-edit", args=["main"])
+        self.assertContains(self.client.post(address, form), "and not moved", status_code=422)
+        self.assertEqual(Repository.objects.get().path, "/srv/main")
+
+    def test_what_is_else_of_media_is_edited(self) -> None:
+        Repository.objects.create(name="tapes", kind="media", path="media:lto/site1", max_jobs=1)
+        form = {"name": "tapes", "path": "media:lto/site1", "encrypted": "on", "enabled": "on",
+                "differences": "on", "max_jobs": "2", **RETENTION_TYPED}  # fmt: skip
+        self.client.post(reverse("setting-repository-edit", args=["tapes"]), form)
+        tapes = Repository.objects.get()
+        self.assertEqual((tapes.kind, tapes.max_jobs, tapes.differences), ("media", 2, False))
+
     def test_one_with_copies_stays(self) -> None:
         make_backup(make_instance("orders-1"), make_repository())
         address = reverse("setting-repository-delete", args=["main"])

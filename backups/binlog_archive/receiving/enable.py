@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -43,6 +43,7 @@ def enable_archive(instance: Instance, request: ArchiveRequest) -> BinlogArchive
     row.save()
     if request.repositories is not None:
         row.repositories.set(request.repositories)
+    refuse_sequential(row.repositories.all())
     if not row.repositories.exists():
         raise BadInput(
             f"the binlogs of {instance} have no repository",
@@ -50,6 +51,15 @@ def enable_archive(instance: Instance, request: ArchiveRequest) -> BinlogArchive
         )
     _record(row, "enabled")
     return row
+
+
+def refuse_sequential(repositories: Iterable[Repository]) -> None:
+    """Raise BadInput for media that would get a piece every minute, and are read one by one."""
+    if media := [repository.name for repository in repositories if repository.is_sequential]:
+        raise BadInput(
+            f"binlogs are not archived to {', '.join(media)}: its media are sequential",
+            hint="Name a folder or a bucket; full backups may go to sequential media.",
+        )
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -11,7 +12,7 @@ from rich.console import RenderableType
 from backups.activity import record
 from backups.binlog_archive.storing.rebuild import RebuiltSegment, rebuild_segments
 from backups.catalog.register import RebuiltBackup, rebuild
-from backups.exceptions import KeyUnavailable
+from backups.exceptions import BadInput, KeyUnavailable
 from backups.keys.load import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_repository
@@ -32,6 +33,13 @@ class Command(MooringCommand):
             "encryption was enabled. Anyone who can write the disk can forge one.",
         )
 
+        parser.add_argument(
+            "--pieces",
+            type=Path,
+            help="File with the names of the pieces on sequential media, one a line, where the "
+            "medium cannot list them.",
+        )
+
     def answer(self, options: dict[str, Any]) -> Answer:
         repository = named_repository(options["repository"])
         try:
@@ -41,12 +49,26 @@ class Command(MooringCommand):
             self.progress_console(options).print(f"no keys available: {exc}")
             keyring = None
         allow_unencrypted: bool = options["allow_unencrypted"]
-        findings = list(rebuild(repository, keyring, allow_unencrypted=allow_unencrypted))
+        pieces = _read_names(options["pieces"], repository)
+        findings = list(
+            rebuild(repository, keyring, allow_unencrypted=allow_unencrypted, pieces=pieces)
+        )
         added = _added(findings)
         binlogs = list(rebuild_segments(repository, keyring, allow_unencrypted=allow_unencrypted))
         details = {"backups": len(findings), "added": added, "binlog_pieces": _added(binlogs)}
         record(Verb.REBUILT, repository, details=details)
         return _answer(repository, findings, binlogs)
+
+
+def _read_names(file: Path | None, repository: Repository) -> list[str] | None:
+    if file is None:
+        return None
+    if not repository.is_sequential:
+        raise BadInput(f"{repository} is not on sequential media: it lists what it holds itself")
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadInput(f"{file} cannot be read: {exc}") from None
 
 
 def _answer(

@@ -26,7 +26,7 @@ from backups.transitions.jobs import own
 # A run starts some seconds or minutes later than the one a week ago, or earlier.
 TOLERANCE = timedelta(hours=1)
 # Regular, where whichever is due was requested.
-PLANNED_FULLS = (Cause.FULL_OLD, Cause.INCREMENTS_LARGE)
+PLANNED_FULLS = (Cause.FULL_OLD, Cause.INCREMENTS_LARGE, Cause.SEQUENTIAL)
 # What fits the job's column.
 LONGEST = 300
 
@@ -39,7 +39,7 @@ class ChooseBase(PlainStage[BackupWork]):
         if work.kind == BackupKind.FULL:
             # Decided when it was planned.
             return f"full: {work.job.kind_reason}"
-        choice = choose_base(_wanted(work), load_candidates(work.job.instance))
+        choice = _of_media(work) or choose_base(_wanted(work), load_candidates(work.job.instance))
         if choice.base:
             try:
                 _take_base(run, work, choice)
@@ -60,6 +60,18 @@ class ChooseBase(PlainStage[BackupWork]):
             run.log(self.name, f"taking a full backup: {choice.reason}", level)
             return f"full: {choice.reason}"
         return choice.reason
+
+
+def _of_media(work: BackupWork) -> Choice | None:
+    """Return a full backup where a repository is on media that are read from the beginning.
+
+    Its base would have to be read from there first, and a restore would mount a tape for each link.
+    """
+    media = [repository.name for repository, _ in work.stores if repository.is_sequential]
+    if not media:
+        return None
+    reason = f"{', '.join(media)} is on sequential media, which hold full backups only"
+    return Choice(BackupKind.FULL, "", reason, Cause.SEQUENTIAL)
 
 
 def _wanted(work: BackupWork) -> Wanted:

@@ -25,6 +25,7 @@ from backups.stages.backup.reserve import remove_unfinished, reserve
 from backups.stages.backup.strays import name_stray
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
+from backups.stages.media import stopped_with
 from backups.states import CopyStatus, Operation
 from backups.units import format_bytes
 
@@ -56,8 +57,9 @@ class Copy(PlainStage[BackupWork]):
             differences=work.differences,
         )
         try:
-            self._copy(run, work, writer)
-            work.contents = writer.finish()
+            with stopped_with(run, (store for _, store in work.stores)):
+                self._copy(run, work, writer)
+                work.contents = writer.finish()
         except LockNotGranted as exc:
             writer.abort()
             raise with_holders(exc, work) from None

@@ -16,6 +16,7 @@ from backups.models import JobStage
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork, NewBackup
 from backups.stages.base import PlainStage
+from backups.stages.media import stopped_with
 from backups.units import format_bytes
 
 Made = TypeVar("Made", bound=NewBackup, contravariant=True)
@@ -37,7 +38,7 @@ class WriteManifest(PlainStage[Made]):
         blob = seal_manifest(work.envelope, work.about, work.contents, work.cipher())
         for _, store in work.stores:
             run.check()
-            with store.create(work.manifest) as upload:
+            with stopped_with(run, [store]), store.create(work.manifest) as upload:
                 upload.write(blob)
                 upload.commit()
         return format_bytes(len(blob))

@@ -22,6 +22,7 @@ from backups.parameters import VerifyParameters
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.link_stages import LinkStages, link_names
+from backups.stages.media import stopped_with
 from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.states import Operation
 from backups.units import format_count
@@ -37,7 +38,9 @@ class VerifyWork:
 
 def verify_work(job: Job, asked: VerifyParameters) -> VerifyWork:
     copy = copy_of(job)
-    pages_again = not asked.pages and had_damaged_pages(copy)
+    # Which pages are final shows in the indexes, which are at the ends of the packs.
+    may_check = not copy.repository.is_sequential
+    pages_again = may_check and not asked.pages and had_damaged_pages(copy)
     return VerifyWork(copy, asked.pages or pages_again, pages_again)
 
 
@@ -108,7 +111,8 @@ class ReadPacks(PlainStage[VerifyWork]):
         self, run: Run, chain: Sequence[BackupReader], meter: Meter, **more: Any
     ) -> ChainReport:
         threads = settings.COPY_THREADS
-        return verify_chain(chain, threads=threads, check=run.check, meter=meter, **more)
+        with stopped_with(run, (reader.store for reader in chain)):
+            return verify_chain(chain, threads=threads, check=run.check, meter=meter, **more)
 
     def _name_dependents(self, run: Run, copy: BackupCopy) -> None:
         """Log which other backups cannot be restored either."""

@@ -13,6 +13,7 @@ from backups.exceptions import StageFailed
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.link_stages import LinkStages, link_names
+from backups.stages.media import stopped_with
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_bytes
 
@@ -28,14 +29,15 @@ class Extract(PlainStage[RestoreWork]):
         meter = run.new_meter()
         links = LinkStages(run, work.chain)
         try:
-            count = extract(
-                work.chain,
-                work.target,
-                threads=settings.COPY_THREADS,
-                check=run.check,
-                meter=meter,
-                watch=links,
-            )
+            with stopped_with(run, (reader.store for reader in work.chain)):
+                count = extract(
+                    work.chain,
+                    work.target,
+                    threads=settings.COPY_THREADS,
+                    check=run.check,
+                    meter=meter,
+                    watch=links,
+                )
         except OSError as exc:
             full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
             raise StageFailed(

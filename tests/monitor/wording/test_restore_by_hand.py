@@ -6,7 +6,7 @@ import pytest
 
 from backups.engines.clone.keyring import KEYRING_FILE
 from backups.models import Backup, BackupCopy, Repository
-from monitor.wording.restore_by_hand import TARGET, steps_by_hand
+from monitor.wording.restore_by_hand import FETCHED, TARGET, steps_by_hand
 
 
 def titles(copy: BackupCopy) -> list[str]:
@@ -62,3 +62,13 @@ def test_a_server_is_started_with_the_option_of_its_release() -> None:
     copy = clone_copy({})
     copy.backup.server_version = "8.0.25"
     assert any("--skip-slave-start" in step.command for step in steps_by_hand(copy))
+
+
+def test_a_copy_on_tape_has_its_pieces_fetched_first() -> None:
+    copy = clone_copy({})
+    copy.repository.kind, copy.repository.path = "media", "media:lto/site1"
+    copy.path, copy.pack_count = "instances/u/backups/shop-1@20260302T010000Z-F", 7
+    fetch, extract = steps_by_hand(copy)[:2]
+    assert "scripts/unwrap_piece.py" in fetch.command
+    assert "each of the 8 pieces whose names contain shop-1+4020260302T010000Z-F" in fetch.note
+    assert FETCHED in extract.command
