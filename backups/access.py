@@ -26,6 +26,7 @@ from backups.repositories.objects.credentials import (
     RoleKeys,
     StoredKeys,
 )
+from backups.repositories.objects.google.tokens import GOOGLE_ROLE, AccountTokens
 from backups.repositories.objects.providers import Credentials
 from backups.repositories.objects.secret_texts import (
     EnvironmentText,
@@ -41,7 +42,7 @@ from backups.runners.ssh import SshRunner, SshTarget
 
 logger = logging.getLogger(__name__)
 
-BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE)
+BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE, RepositoryKind.GCS)
 
 
 def runner_of(instance: Instance) -> Runner:
@@ -151,9 +152,10 @@ def _bucket_of(repository: Repository) -> BucketStore:
 def _credentials_of(repository: Repository) -> Credentials:
     if repository.kind == RepositoryKind.S3:
         return _key_pair_of(repository)
-    if repository.credentials == CredentialsFrom.ROLE:
-        return AzureRole(repository.credentials_name)
-    return _secret_of(repository)
+    role = repository.credentials == CredentialsFrom.ROLE
+    if repository.kind == RepositoryKind.GCS:
+        return GOOGLE_ROLE if role else AccountTokens(_secret_of(repository))
+    return AzureRole(repository.credentials_name) if role else _secret_of(repository)
 
 
 def _secret_of(repository: Repository) -> SecretText:

@@ -18,6 +18,7 @@ class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
     S3 = "s3", "Bucket of an object store"  # that speaks S3
     AZURE = "azure", "Container of Azure Blob Storage"
+    GCS = "gcs", "Bucket of Google Cloud Storage"
 
 
 class Repository(RetentionSettings, ObjectStoreSettings):
@@ -32,7 +33,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    # An absolute path, s3://bucket/prefix, or az://account/container/prefix.
+    # An absolute path, or a bucket: s3://bucket/prefix, gs://…, az://account/….
     path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,

@@ -31,8 +31,8 @@ class RepositorySettingsForm(RepositoryForm):
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
         self.fields["path"].help_text = (
-            "Absolute path on the worker's host, a new or empty folder; or s3://bucket/prefix "
-            "or az://account/container/prefix."
+            "Absolute path on the worker's host, a new or empty folder; or s3://bucket/prefix, "
+            "gs://bucket/prefix or az://account/container/prefix."
         )
 
     def settings_fields(self) -> list[BoundField]:

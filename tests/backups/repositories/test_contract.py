@@ -15,9 +15,11 @@ from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.azure.place import AzurePlace
+from backups.repositories.objects.google.place import GooglePlace
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.wrappers import WRAPPERS
 from tests.backups.repositories.azure_server import new_azure_store
+from tests.backups.repositories.google_server import new_google_store
 from tests.backups.repositories.object_server import new_store
 
 # How a test makes an empty place for each kind. A kind without one fails below.
@@ -25,6 +27,7 @@ PLACES: dict[str, Callable[[Path], ObjectStore]] = {
     DirectoryStore.kind: lambda folder: DirectoryStore(folder / "repository"),
     BucketPlace.kind: lambda _: new_store(),
     AzurePlace.kind: lambda _: new_azure_store(),
+    GooglePlace.kind: lambda _: new_google_store(),
 }
 IDENTITY = Identity(str(uuid.UUID(int=7)), FORMAT_VERSION)
 BAD_NAMES = ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a/", "a\0b"]
