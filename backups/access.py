@@ -31,6 +31,7 @@ from backups.repositories.objects.credentials import (
     RoleKeys,
     StoredKeys,
 )
+from backups.repositories.objects.google.tokens import GOOGLE_ROLE, AccountTokens
 from backups.repositories.objects.locked_store import LockedBucketStore
 from backups.repositories.objects.locks import BucketLocks
 from backups.repositories.objects.place import BucketPlace
@@ -222,9 +223,10 @@ def _sftp_of(repository: Repository) -> SftpStore:
 def _credentials_of(repository: Repository) -> Credentials:
     if repository.kind == RepositoryKind.S3:
         return _key_pair_of(repository)
-    if repository.credentials == CredentialsFrom.ROLE:
-        return AzureRole(repository.credentials_name)
-    return _secret_of(repository)
+    role = repository.credentials == CredentialsFrom.ROLE
+    if repository.kind == RepositoryKind.GCS:
+        return GOOGLE_ROLE if role else AccountTokens(_secret_of(repository))
+    return AzureRole(repository.credentials_name) if role else _secret_of(repository)
 
 
 def _secret_of(repository: Repository) -> SecretText:

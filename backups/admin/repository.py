@@ -37,8 +37,8 @@ class RepositoryForm(ModelForm):
         required=False,
         strip=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="Of az://… the account key or a SAS token. Stored encrypted and never shown. "
-        "Leave blank to keep the present one.",
+        help_text="Of az://… the account key or a SAS token, of gs://… the content of the JSON "
+        "file. Stored encrypted and never shown. Leave blank to keep the present one.",
     )
 
     class Meta:

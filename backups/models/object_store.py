@@ -45,7 +45,7 @@ class ObjectStoreSettings(models.Model):
     endpoint = models.CharField(
         max_length=300,
         blank=True,
-        help_text="URL of the store, as https://s3.example.org:9000; blank is Amazon's or Azure's.",
+        help_text="URL of the store, as https://s3.example.org:9000; blank is that of the cloud.",
     )
     region = models.CharField(
         max_length=64,
@@ -65,7 +65,9 @@ class ObjectStoreSettings(models.Model):
         help_text="PEM file on this host, for a store with a certificate of your own CA.",
     )
     storage_class = models.CharField(
-        max_length=40, blank=True, help_text="As STANDARD_IA or Cool; blank is the bucket's."
+        max_length=40,
+        blank=True,
+        help_text="As STANDARD_IA, NEARLINE or Cool; blank is the bucket's.",
     )
     server_encryption = models.CharField(
         "server-side encryption",
@@ -84,8 +86,8 @@ class ObjectStoreSettings(models.Model):
         max_length=400,
         blank=True,
         help_text="Of the environment: how the variables begin, as AWS or OFFSITE "
-        "(…_ACCESS_KEY_ID, …_SECRET_ACCESS_KEY); of az://… the name of the one variable. Of a "
-        "file: its absolute path. Of a managed identity: its client id, if there are several.",
+        "(…_ACCESS_KEY_ID, …_SECRET_ACCESS_KEY); of az://… and gs://… the name of the one "
+        "variable. Of a file: its absolute path. Of a managed identity: its client id.",
     )
     access_key_id = models.CharField(max_length=200, blank=True, help_text="Of s3://… only.")
     secret_key_token = models.TextField(blank=True, editable=False)

@@ -21,18 +21,20 @@ class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
     S3 = "s3", "Bucket of an object store"  # that speaks S3
     AZURE = "azure", "Container of Azure Blob Storage"
+    GCS = "gcs", "Bucket of Google Cloud Storage"
     SFTP = "sftp", "Folder of another host, by SFTP"
     MEDIA = "media", "Tape or pipe"  # sequential media, by an entry of the host's file of media
     FILE = "file", "Exported backup"  # of one file, which is only read
 
 
 # Of which objects are reached by requests to an object store.
-BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE)
+BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE, RepositoryKind.GCS)
 # What it is, as the heading of its address.
 ADDRESS_WORDS: Mapping[str, str] = {
     RepositoryKind.DIRECTORY: "Folder",
     RepositoryKind.S3: "Bucket",
     RepositoryKind.AZURE: "Container",
+    RepositoryKind.GCS: "Bucket",
     RepositoryKind.SFTP: "SFTP folder",
     RepositoryKind.MEDIA: "Medium and prefix",
     RepositoryKind.FILE: "File",

@@ -33,8 +33,9 @@ class RepositorySettingsForm(RepositoryForm):
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
         self.fields["path"].help_text = (
-            "Absolute path on the worker's host, a new or empty folder; s3://bucket/prefix; "
-            "az://account/container/prefix; or sftp://user@host:port/path."
+            "Absolute path on the worker's host, a new or empty folder; s3://bucket/prefix, "
+            "gs://bucket/prefix or az://account/container/prefix; sftp://user@host:port/path; or "
+            "media:name/prefix."
         )
 
     def settings_fields(self) -> list[BoundField]:

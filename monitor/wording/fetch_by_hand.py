@@ -14,6 +14,8 @@ def fetch_command(repository: Repository, folders: Sequence[str], target: str) -
     """Return the command of the cloud's own tool; files get the names of the objects."""
     if repository.kind == RepositoryKind.AZURE:
         return _of_azure(repository, folders, target)
+    if repository.kind == RepositoryKind.GCS:
+        return _of_google(repository, folders, target)
     words = ["aws", "s3", "sync", repository.path, target, "--exclude", "*"]
     for name in (IDENTITY_NAME, *(f"{folder}/*" for folder in folders)):
         words += ["--include", name]
@@ -27,3 +29,13 @@ def _of_azure(repository: Repository, folders: Sequence[str], target: str) -> st
     below = f"{place.url}/{place.bucket}/{place.key('*')}"
     wanted = ";".join((IDENTITY_NAME, *folders))
     return shlex.join(["azcopy", "copy", below, target, "--recursive", "--include-path", wanted])
+
+
+def _of_google(repository: Repository, folders: Sequence[str], target: str) -> str:
+    """Return one command of several: the tool has no list of what to include."""
+    copies = [["gcloud", "storage", "cp", f"{repository.path}/{IDENTITY_NAME}", f"{target}/"]]
+    for folder in folders:
+        into = f"{target}/{folder}"
+        copies.append(["mkdir", "-p", into])
+        copies.append(["gcloud", "storage", "rsync", "-r", f"{repository.path}/{folder}", into])
+    return " && ".join(shlex.join(words) for words in copies)

@@ -42,8 +42,8 @@ class Command(MooringCommand):
             "--path",
             required=True,
             help="Absolute path of the folder or of a file that exportbackup wrote; in an object "
-            "store s3://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX; "
-            "sftp://USER@HOST:PORT/PATH on another host.",
+            "store s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX; "
+            "sftp://USER@HOST:PORT/PATH on another host; media:NAME/PREFIX on tape.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
@@ -97,7 +97,7 @@ def _add_store_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--endpoint",
         default="",
-        help="URL of the object store; without it Amazon's or Azure's.",
+        help="URL of the object store; without it that of the cloud.",
     )
     parser.add_argument("--region", default="", help=f"Without it {DEFAULT_REGION}.")
     parser.add_argument(
@@ -145,14 +145,14 @@ def _add_credential_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--credentials-name",
         default="",
-        help="environment: how the variables begin, as AWS; of Azure the name of the variable. "
-        "file: its absolute path. role: the client id of a managed identity of Azure.",
+        help="environment: how the variables begin, as AWS; of az:// and gs:// the name of the "
+        "variable. file: its absolute path. role: the client id of a managed identity of Azure.",
     )
     parser.add_argument("--access-key-id", default="", help="Of a stored key pair.")
     parser.add_argument(
         "--secret-key-file",
-        help="File with its secret key, or with the account key or SAS token of Azure; - prompts "
-        "for it, or reads a line from a pipe.",
+        help="File with its secret key, with the account key or SAS token of Azure, or the JSON "
+        "file of Google; - prompts for it, or reads a line from a pipe.",
     )
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.azure.codes import AZURE_TROUBLES
+from backups.repositories.objects.google.codes import GOOGLE_TROUBLES
 from backups.repositories.objects.troubles import (
     CHANGED,
     CHECK_KEY,
@@ -35,7 +36,7 @@ _SERVER_TIME = re.compile(r"<ServerTime>\s*([0-9TZ:.-]+)\s*</ServerTime>")
 _REQUEST = re.compile(r"https?://\S+|\b(?:max_retries|retry_timeout|elapsed): \S+")
 SKEWED = "RequestTimeTooSkewed"
 # Refusals of a signature that a wrong clock may be the cause of, from so many seconds on.
-UNSIGNED = frozenset({"AuthenticationFailed"})
+UNSIGNED = frozenset({"AuthenticationFailed", "AuthenticationRequired"})
 MOST_SKEW = 600
 # The store has joined the parts before, or lost them: the size of the object says which.
 JOINED = frozenset({"NoSuchUpload", "InvalidBlockList"})
@@ -95,6 +96,7 @@ TROUBLES = {
     ),
     "BadDigest": CHANGED,
     **AZURE_TROUBLES,
+    **GOOGLE_TROUBLES,
 }
 _STATUSES = {
     401: DENIED,

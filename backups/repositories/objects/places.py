@@ -11,6 +11,12 @@ from backups.repositories.objects.azure.place import (
     azure_place,
     refuse_odd_azure,
 )
+from backups.repositories.objects.google.place import (
+    GOOGLE_SCHEME,
+    GooglePlace,
+    google_place,
+    refuse_odd_google,
+)
 from backups.repositories.objects.place import (
     SCHEME,
     BucketPlace,
@@ -22,6 +28,7 @@ from backups.repositories.objects.place import (
 PLACES: dict[str, Callable[[str], StorePlace]] = {
     SCHEME: lambda address: BucketPlace(*split_address(address)),
     AZURE_SCHEME: azure_place,
+    GOOGLE_SCHEME: google_place,
 }
 
 
@@ -37,7 +44,7 @@ def place_at(address: str) -> StorePlace:
             return parse(address)
     raise BadInput(
         f"{address} is no place that Mooring knows",
-        hint="Enter s3://BUCKET, az://ACCOUNT/CONTAINER or a folder.",
+        hint="Enter s3://BUCKET, gs://BUCKET, az://ACCOUNT/CONTAINER or a folder.",
     )
 
 
@@ -48,3 +55,5 @@ def refuse_unusable(place: StorePlace) -> None:
             refuse_odd(place)
         case AzurePlace():
             refuse_odd_azure(place)
+        case GooglePlace():
+            refuse_odd_google(place)

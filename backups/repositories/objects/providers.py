@@ -13,16 +13,20 @@ from backups.repositories.objects.azure.place import AzurePlace
 from backups.repositories.objects.clients import Connection
 from backups.repositories.objects.connection import BucketConnection
 from backups.repositories.objects.credentials import CredentialSource
+from backups.repositories.objects.google.connection import GoogleConnection
+from backups.repositories.objects.google.place import GooglePlace
+from backups.repositories.objects.google.tokens import TokenSource
 from backups.repositories.objects.place import BucketPlace, StorePlace
 from backups.repositories.objects.secret_texts import SecretText
 
 RefuseHost = Callable[[str, int], None]
-Credentials = CredentialSource | SecretText | AzureRole
+Credentials = CredentialSource | SecretText | AzureRole | TokenSource
 
 # Any: the place and its credentials, which are of the same store.
 CONNECTIONS: dict[type[StorePlace], Callable[[Any, Any, RefuseHost], Connection]] = {
     BucketPlace: BucketConnection,
     AzurePlace: AzureConnection,
+    GooglePlace: GoogleConnection,
 }
 
 

@@ -21,10 +21,12 @@ from backups.repositories import (
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.azure.place import AzurePlace
+from backups.repositories.objects.google.place import GooglePlace
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.wrappers import WRAPPERS
 from tests.backups.repositories.azure_server import new_azure_store
 from tests.backups.repositories.folder_medium import folder_store
+from tests.backups.repositories.google_server import new_google_store
 from tests.backups.repositories.object_server import new_store
 from tests.backups.repositories.sftp_line import new_sftp_store
 
@@ -35,6 +37,7 @@ PLACES: dict[str, Callable[[Path], ObjectStore]] = {
     AzurePlace.kind: lambda _: new_azure_store(),
     SftpStore.kind: lambda folder: new_sftp_store(folder / "repository"),
     SequentialStore.kind: folder_store,
+    GooglePlace.kind: lambda _: new_google_store(),
 }
 IDENTITY = Identity(str(uuid.UUID(int=7)), FORMAT_VERSION)
 BAD_NAMES = ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a/", "a\0b"]
