@@ -7,8 +7,10 @@ from django.db import models
 
 from backups.exceptions import BadInput
 from backups.repositories.objects.place import (
+    CUSTOMER,
     DEFAULT_REGION,
     BucketPlace,
+    normal_customer_key,
     normal_endpoint,
     refuse_odd,
     split_address,
@@ -33,6 +35,7 @@ class ServerSideEncryption(models.TextChoices):
     SSE_S3 = "AES256", "SSE-S3"
     SSE_KMS = "aws:kms", "SSE-KMS"
     DSSE_KMS = "aws:kms:dsse", "SSE-KMS in two layers"
+    SSE_C = CUSTOMER, "SSE-C, with a key that Mooring sends"
 
 
 class ObjectStoreSettings(models.Model):
@@ -83,6 +86,7 @@ class ObjectStoreSettings(models.Model):
     )
     access_key_id = models.CharField(max_length=200, blank=True)
     secret_key_token = models.TextField(blank=True, editable=False)
+    customer_key_token = models.TextField(blank=True, editable=False)
 
     class Meta:
         abstract = True
@@ -100,6 +104,7 @@ class ObjectStoreSettings(models.Model):
             self.storage_class,
             self.server_encryption,
             self.kms_key,
+            self.customer_key(),
         )
         refuse_odd(place)
         return place
@@ -111,6 +116,23 @@ class ObjectStoreSettings(models.Model):
     def secret_key(self) -> str:
         """Return the secret key in the clear, to sign requests and for nothing else."""
         return decrypt(self.secret_key_token) if self.secret_key_token else ""
+
+    def set_customer_key(self, key: str) -> None:
+        """Keep the key of SSE-C encrypted, or raise BadInput; the caller saves the row.
+
+        Another one than the present is refused: nothing that was stored could be read by it.
+        """
+        key = normal_customer_key(key)
+        if self.customer_key_token and key != self.customer_key():
+            raise BadInput(
+                "the customer key cannot be changed: what is stored is encrypted with it",
+                hint="Make another repository with the new key, and purge this one in time.",
+            )
+        self.customer_key_token = encrypt(key) if key else ""
+
+    def customer_key(self) -> str:
+        """Return the key of SSE-C in the clear, for requests and for nothing else."""
+        return decrypt(self.customer_key_token) if self.customer_key_token else ""
 
     def check_object_store(self, path: str) -> None:
         """Raise ValidationError for settings that no store accepts."""
