@@ -19,13 +19,14 @@ from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import MediaPiece, Repository, RepositorySpace
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
-from backups.models.object_store import OBJECT_STORE_COLUMNS
+from backups.models.object_store import OBJECT_STORE_COLUMNS, ServerSideEncryption
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.sftp import SFTP_COLUMNS
 
+SECRET_FIELDS = ("new_secret_key", "new_customer_key")
 # Of which a change may lead to another repository, or to none.
 PLACE_FIELDS = {
-    "path", "new_secret_key", *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS,
+    "path", *SECRET_FIELDS, *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS,
 }  # fmt: skip
 
 
@@ -39,6 +40,14 @@ class RepositoryForm(ModelForm):
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
         help_text="Of az://… the account key or a SAS token, of gs://… the content of the JSON "
         "file. Stored encrypted and never shown. Leave blank to keep the present one.",
+    )
+
+    new_customer_key = forms.CharField(
+        label="Customer key",
+        required=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text="Of SSE-C only: 32 bytes as base64. Keep a copy: nothing can be read without it. "
+        "Stored encrypted, never shown, and never changed.",
     )
 
     class Meta:
@@ -83,7 +92,26 @@ class RepositoryForm(ModelForm):
             self.add_error("new_secret_key", "The address changed: enter the secret key again.")
         if secret:
             self.instance.set_secret_key(secret)
+        self._take_customer_key(cleaned, moved=bool(moved))
         return cleaned
+
+    def _take_customer_key(self, cleaned: dict[str, Any], *, moved: bool) -> None:
+        """Keep an entered customer key; what is stored is not encrypted in another way."""
+        key = cleaned.get("new_customer_key")
+        stored = bool(self.instance.customer_key_token)
+        sealed = cleaned.get("server_encryption") == ServerSideEncryption.SSE_C
+        if stored and moved and not key:
+            self.add_error("new_customer_key", "The address changed: enter the key again.")
+        if not self.instance._state.adding and stored != sealed:
+            self.add_error(
+                "server_encryption",
+                "SSE-C is for the whole life of a repository: what is stored could not be read.",
+            )
+        elif key:
+            try:
+                self.instance.set_customer_key(key)
+            except BadInput as exc:
+                self.add_error("new_customer_key", f"{exc}. {exc.hint}")
 
     def _post_clean(self) -> None:
         """Check the place last, when all fields are valid: an initialised folder stays."""
@@ -129,7 +157,7 @@ class RepositoryAdmin(ModelAdmin):
         ("Where it is", {"fields": ["site", "undeletable_by"]}),
         (
             "Object store, not for a folder",
-            {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]},
+            {"fields": [*OBJECT_STORE_COLUMNS, *SECRET_FIELDS]},
         ),
         ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
         ("SFTP, for sftp://… only", {"fields": [*SFTP_COLUMNS]}),

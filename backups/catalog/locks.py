@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from backups.binlogs.segments.names import DATA_SUFFIX, manifest_of
-from backups.catalog.versions import registered_objects
+from backups.catalog.versions import VersionGone, registered_objects
 from backups.exceptions import RepositoryError
 from backups.models import BackupCopy, SegmentCopy
 from backups.repositories.objects.locks import BucketLocks
@@ -22,7 +22,12 @@ def note_copy_lock(locks: BucketLocks, copy: BackupCopy, now: datetime, *, keep:
 
     A copy that was renewed or is being purged by another process meanwhile is left to it.
     """
-    objects = registered_objects(locks.connection, copy)
+    try:
+        objects = registered_objects(locks.connection, copy)
+    except VersionGone:
+        # Nothing keeps what is gone; that it is, is a fault of the copy.
+        _write(copy, None, now)
+        raise
     versions = [(each.name, each.version.version) for each in objects]
     # What a recovery has copied above them is what is read.
     versions += [
@@ -30,7 +35,10 @@ def note_copy_lock(locks: BucketLocks, copy: BackupCopy, now: datetime, *, keep:
         for each in objects
         if each.covered and not each.newest.marker and copy.recovered_at is not None
     ]
-    until = _lock_all(locks, versions, keep=keep)
+    _write(copy, _lock_all(locks, versions, keep=keep), now)
+
+
+def _write(copy: BackupCopy, until: datetime | None, now: datetime) -> None:
     BackupCopy.objects.filter(
         pk=copy.pk, status=CopyStatus.STORED, locked_until=copy.locked_until
     ).update(locked_until=until, lock_checked_at=now)

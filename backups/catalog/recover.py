@@ -13,19 +13,13 @@ from datetime import datetime
 from backups.access import checked_store, locks_of
 from backups.activity import record
 from backups.catalog.condition import check_one
-from backups.catalog.versions import covered_objects, registered_objects
-from backups.exceptions import BadInput, MooringError, RepositoryError
+from backups.catalog.versions import covered_objects, own_identity, registered_objects
+from backups.exceptions import BadInput, MooringError
 from backups.models import BackupCopy, Repository
 from backups.models.activity import Verb
-from backups.repositories.identity import IDENTITY_BYTES, parse_identity
 from backups.repositories.layout import IDENTITY_NAME
 from backups.repositories.objects.locks import BucketLocks
-from backups.repositories.objects.versions import (
-    StoredVersion,
-    list_versions,
-    read_version,
-    recover_version,
-)
+from backups.repositories.objects.versions import recover_version
 from backups.states import CopyStatus
 
 
@@ -76,25 +70,9 @@ def _recover_copy(locks: BucketLocks, copy: BackupCopy, now: datetime) -> int:
 
 def _recover_identity(locks: BucketLocks, repository: Repository) -> bool:
     """Make the newest identity with the repository's own uuid the newest; whether one had to be."""
-    versions = list_versions(locks.connection, IDENTITY_NAME).get(IDENTITY_NAME, ())
-    own = next((each for each in versions if _is_own(locks, repository, each)), None)
-    if own is None:
-        raise RepositoryError(
-            f"no version of {IDENTITY_NAME} in {repository.address} is of {repository}",
-            hint="Check bucket, prefix and endpoint.",
-        )
+    own, versions = own_identity(locks.connection, repository)
     if own == versions[0]:
         return False
     recover_version(locks.connection, IDENTITY_NAME, versions, own.version)
     locks.lock(IDENTITY_NAME)
     return True
-
-
-def _is_own(locks: BucketLocks, repository: Repository, version: StoredVersion) -> bool:
-    if version.marker:
-        return False
-    try:
-        content = read_version(locks.connection, IDENTITY_NAME, version.version, IDENTITY_BYTES)
-        return parse_identity(content, repository.address).uuid == str(repository.uuid)
-    except RepositoryError:
-        return False

@@ -14,13 +14,18 @@ from backups.access import locks_of
 from backups.archive.manifest import MAX_MANIFEST_BYTES, manifest_digest
 from backups.archive.packs import pack_name
 from backups.exceptions import ArchiveError, MooringError, RepositoryError
-from backups.models import BackupCopy
-from backups.repositories.layout import manifest_name
+from backups.models import BackupCopy, Repository
+from backups.repositories.identity import IDENTITY_BYTES, parse_identity
+from backups.repositories.layout import IDENTITY_NAME, manifest_name
 from backups.repositories.objects.connection import BucketConnection
 from backups.repositories.objects.versions import StoredVersion, list_versions, read_version
 from backups.states import CopyFault
 
 logger = logging.getLogger(__name__)
+
+
+class VersionGone(RepositoryError):
+    """No version of an object is left in its store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class RegisteredObject:
 
 
 def registered_objects(connection: BucketConnection, copy: BackupCopy) -> list[RegisteredObject]:
-    """Return the objects of a copy; RepositoryError if no version of one is left."""
+    """Return the objects of a copy; VersionGone if no version of one is left."""
     found = list_versions(connection, f"{copy.path}/")
     manifest = manifest_name(copy.path)
     packs = [f"{copy.path}/{pack_name(number)}" for number in range(1, copy.pack_count + 1)]
@@ -52,7 +57,7 @@ def registered_objects(connection: BucketConnection, copy: BackupCopy) -> list[R
         versions = found.get(name, ())
         stored = [each for each in versions if not each.marker]
         if not stored:
-            raise RepositoryError(
+            raise VersionGone(
                 f"no version of {name} is in {copy.repository.address}",
                 hint="Restore the copy in another repository, and take a new backup.",
             )
@@ -60,6 +65,30 @@ def registered_objects(connection: BucketConnection, copy: BackupCopy) -> list[R
         version = stored[-1] if name != manifest else _registered(connection, copy, name, stored)
         objects.append(RegisteredObject(name, version, versions))
     return objects
+
+
+def own_identity(
+    connection: BucketConnection, repository: Repository
+) -> tuple[StoredVersion, Sequence[StoredVersion]]:
+    """Return the newest identity with the repository's uuid, and all of its versions."""
+    versions = list_versions(connection, IDENTITY_NAME).get(IDENTITY_NAME, ())
+    for each in versions:
+        if not each.marker and _is_own(connection, repository, each):
+            return each, versions
+    raise RepositoryError(
+        f"no version of {IDENTITY_NAME} in {repository.address} is of {repository}",
+        hint="Check bucket, prefix and endpoint.",
+    )
+
+
+def _is_own(connection: BucketConnection, repository: Repository, version: StoredVersion) -> bool:
+    try:
+        content = read_version(connection, IDENTITY_NAME, version.version, IDENTITY_BYTES)
+        return parse_identity(content, repository.address).uuid == str(repository.uuid)
+    except RepositoryError as exc:
+        if exc.transient:
+            raise
+        return False
 
 
 def covered_objects(connection: BucketConnection, copy: BackupCopy) -> list[RegisteredObject]:

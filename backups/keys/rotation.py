@@ -70,7 +70,7 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
 
 
 def rotate_passwords() -> int:
-    """Re-encrypt the passwords of instances and the secret keys of repositories; return how many.
+    """Re-encrypt the passwords of instances and the keys of repositories; return how many.
 
     Under the newest secret key.
     """
@@ -79,10 +79,11 @@ def rotate_passwords() -> int:
         instance.password_token = secrets.rotate(instance.password_token)
         instance.save(update_fields=["password_token"])
         count += 1
-    for repository in Repository.objects.exclude(secret_key_token=""):  # nosec B106
-        repository.secret_key_token = secrets.rotate(repository.secret_key_token)
-        repository.save(update_fields=["secret_key_token"])
-        count += 1
+    for column in ("secret_key_token", "customer_key_token"):
+        for repository in Repository.objects.exclude(**{column: ""}):
+            setattr(repository, column, secrets.rotate(getattr(repository, column)))
+            repository.save(update_fields=[column])
+            count += 1
     return count
 
 

@@ -9,9 +9,11 @@ from django.db import models
 
 from backups.exceptions import BadInput
 from backups.repositories.objects.place import (
+    CUSTOMER,
     DEFAULT_REGION,
     BucketPlace,
     StorePlace,
+    normal_customer_key,
     normal_endpoint,
 )
 from backups.repositories.objects.places import place_at, refuse_unusable
@@ -37,6 +39,7 @@ class ServerSideEncryption(models.TextChoices):
     SSE_S3 = "AES256", "SSE-S3"
     SSE_KMS = "aws:kms", "SSE-KMS"
     DSSE_KMS = "aws:kms:dsse", "SSE-KMS in two layers"
+    SSE_C = CUSTOMER, "SSE-C, with a key that Mooring sends"
 
 
 class ObjectStoreSettings(models.Model):
@@ -91,6 +94,7 @@ class ObjectStoreSettings(models.Model):
     )
     access_key_id = models.CharField(max_length=200, blank=True, help_text="Of s3://… only.")
     secret_key_token = models.TextField(blank=True, editable=False)
+    customer_key_token = models.TextField(blank=True, editable=False)
 
     class Meta:
         abstract = True
@@ -110,6 +114,7 @@ class ObjectStoreSettings(models.Model):
                 region=self.region or DEFAULT_REGION,
                 encryption=self.server_encryption,
                 kms_key=self.kms_key,
+                customer_key=self.customer_key(),
             )
         refuse_unusable(place)
         return place
@@ -121,6 +126,23 @@ class ObjectStoreSettings(models.Model):
     def secret_key(self) -> str:
         """Return the secret key in the clear, to sign requests and for nothing else."""
         return decrypt(self.secret_key_token) if self.secret_key_token else ""
+
+    def set_customer_key(self, key: str) -> None:
+        """Keep the key of SSE-C encrypted, or raise BadInput; the caller saves the row.
+
+        Another one than the present is refused: nothing that was stored could be read by it.
+        """
+        key = normal_customer_key(key)
+        if self.customer_key_token and key != self.customer_key():
+            raise BadInput(
+                "the customer key cannot be changed: what is stored is encrypted with it",
+                hint="Make another repository with the new key, and purge this one in time.",
+            )
+        self.customer_key_token = encrypt(key) if key else ""
+
+    def customer_key(self) -> str:
+        """Return the key of SSE-C in the clear, for requests and for nothing else."""
+        return decrypt(self.customer_key_token) if self.customer_key_token else ""
 
     def check_object_store(self, path: str) -> None:
         """Raise ValidationError for settings that no store accepts."""

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from django.db.models import Q
 
-from backups.access import checked_store, locks_of
+from backups.access import locks_of
 from backups.catalog.locks import note_copy_lock, note_segment_lock
+from backups.catalog.versions import VersionGone, own_identity
 from backups.exceptions import MooringError
 from backups.models import BackupCopy, Repository, SegmentCopy
 from backups.repositories.layout import IDENTITY_NAME
@@ -45,8 +46,9 @@ def _renew(repository: Repository, now: datetime) -> int:
         locks = locks_of(repository)
         if locks is None:
             return 0
-        checked_store(repository)
-        locks.lock(IDENTITY_NAME, least=locks.wanted.renewed_below)
+        # The version below, where somebody has deleted it: its locks must not end meanwhile.
+        identity, _ = own_identity(locks.connection, repository)
+        locks.lock(IDENTITY_NAME, identity.version, locks.wanted.renewed_below)
         copies = _due_copies(repository, locks, now)
         segments = _due_segments(repository, locks, now)
     except MooringError as exc:
@@ -56,6 +58,9 @@ def _renew(repository: Repository, now: datetime) -> int:
         try:
             note_copy_lock(locks, copy, now, keep=keep)
             done += 1
+        except VersionGone:
+            # An alert of its own says that it is missing.
+            continue
         except MooringError as exc:
             faults.append(f"{copy.backup.label}: {exc}")
     for piece, keep in segments:
@@ -85,22 +90,26 @@ def _due_copies(
 ) -> list[tuple[BackupCopy, bool]]:
     """Return the copies that are due, and whether retention keeps them apart from their lock."""
     rows = BackupCopy.objects.filter(repository=repository, status=CopyStatus.STORED)
-    # What is missing is a fault of its own.
     due = list(
-        rows.filter(_due(locks, now), fault="")
+        rows.filter(_due(locks, now))
         .select_related("backup", "repository")
         .order_by("locked_until", "pk")
     )
     instances = {copy.backup.instance_id for copy in due}
     judged = judge_copies(now, instances, locks=False) if due else []
-    going = {each.copy.pk for each in judged if each.verdict.may_go}
+    # Of what somebody has deleted or overwritten, the version below is still there.
+    faulty = {copy.pk for copy in due if copy.fault}
+    going = {each.copy.pk for each in judged if each.verdict.may_go} - faulty
+    due = [
+        copy for copy in due if not (copy.fault and _is_read(copy, now) and not copy.locked_until)
+    ]
     return _chosen(due, going, now, COPIES_PER_TICK)
 
 
 def _due_segments(
     repository: Repository, locks: BucketLocks, now: datetime
 ) -> list[tuple[SegmentCopy, bool]]:
-    rows = SegmentCopy.objects.filter(repository=repository, expired_at=None, fault="")
+    rows = SegmentCopy.objects.filter(repository=repository, expired_at=None)
     due = list(
         rows.filter(_due(locks, now))
         .select_related("segment__timeline", "repository")
@@ -122,11 +131,14 @@ def _chosen(
     chosen = [
         (copy, copy.pk not in leaving)
         for copy in due
-        if copy.pk not in leaving
-        or copy.lock_checked_at is None
-        or not now - READ_AGAIN_AFTER < copy.lock_checked_at <= now
+        if copy.pk not in leaving or not _is_read(copy, now)
     ]
     return chosen[:most]
+
+
+def _is_read(copy: BackupCopy | SegmentCopy, now: datetime) -> bool:
+    read_at = copy.lock_checked_at
+    return read_at is not None and now - READ_AGAIN_AFTER < read_at <= now
 
 
 def _note(repository: Repository, fault: str, now: datetime) -> None:

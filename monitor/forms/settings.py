@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.forms import BoundField
 
 from backups.admin.bases import ModelForm
-from backups.admin.repository import RepositoryForm
+from backups.admin.repository import SECRET_FIELDS, RepositoryForm
 from backups.models import Instance, InstanceGroup
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
@@ -18,7 +18,7 @@ from backups.models.sftp import SFTP_COLUMNS
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 NAMES_SHOWN = 5
-OBJECT_STORE_FIELDS = (*OBJECT_STORE_COLUMNS, "new_secret_key", *OBJECT_LOCK_COLUMNS)
+OBJECT_STORE_FIELDS = (*OBJECT_STORE_COLUMNS, *SECRET_FIELDS, *OBJECT_LOCK_COLUMNS)
 
 
 class RepositorySettingsForm(RepositoryForm):

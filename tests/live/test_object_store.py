@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -106,6 +107,24 @@ def test_objects_come_back_and_none_is_overwritten(store: BucketStore) -> None:
         store.initialise(IDENTITY)
     assert store.remove_tree("a") == len(CONTENT) + 5
     assert not store.holds("a")
+
+
+def test_a_customer_key_opens_what_it_closed(store: BucketStore, place: BucketPlace) -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    prefix = replace(place, prefix="sealed", encryption="sse-c", customer_key=key)
+    sealed = BucketStore(prefix, KEYS)
+    sealed.initialise(IDENTITY)
+    sealed.try_writing()
+    for name, content in (("a/small", b"small"), ("a/large", CONTENT)):
+        put(sealed, name, content)
+        assert (sealed.size(name), sealed.read(name)) == (len(content), content)
+    plain = BucketStore(replace(place, prefix="sealed"), KEYS)
+    with pytest.raises(RepositoryError):
+        plain.read("a/small")
+    other = base64.b64encode(bytes(32)).decode()
+    with pytest.raises(RepositoryError):
+        BucketStore(replace(prefix, customer_key=other), KEYS).read("a/small")
+    assert sealed.remove_tree("a") == len(CONTENT) + 5
 
 
 @pytest.mark.parametrize(

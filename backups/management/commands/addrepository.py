@@ -85,6 +85,7 @@ class Command(MooringCommand):
             **{column: options[column] for column in PLACE_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
+        repository.set_customer_key(read_secret(options["customer_key_file"], "customer key"))
         refuse_invalid(repository)
         adopted = settle(repository)
         with transaction.atomic():
@@ -114,6 +115,10 @@ def _add_store_options(parser: CommandParser) -> None:
         help="Encryption by the store, in addition to Mooring's own.",
     )
     parser.add_argument("--kms-key", default="", help="Id of the key for --server-encryption.")
+    parser.add_argument(
+        "--customer-key-file",
+        help="File with the key of the encryption sse-c, 32 bytes as base64; - prompts for it.",
+    )
 
 
 def _add_lock_options(parser: CommandParser) -> None:

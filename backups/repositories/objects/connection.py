@@ -119,7 +119,7 @@ class BucketConnection(Connection):
 def _refuse_environment(place: BucketPlace) -> None:
     """Refuse what the library would take from the environment, and no setting can take back."""
     settings = {
-        CUSTOMER_KEY: "",
+        CUSTOMER_KEY: place.customer_key,
         "AWS_SERVER_SIDE_ENCRYPTION": place.encryption,
         "AWS_SSE_KMS_KEY_ID": place.kms_key,
     }
@@ -149,6 +149,8 @@ def _config_of(place: BucketPlace) -> dict[str, Any]:
         config["server_side_encryption"] = place.encryption
     if place.kms_key:
         config["sse_kms_key_id"] = place.kms_key
+    if place.customer_key:
+        config["sse_customer_key_base64"] = place.customer_key
     if place.checksums:
         config["checksum_algorithm"] = "sha256"
     return config

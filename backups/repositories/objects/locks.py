@@ -115,7 +115,10 @@ class BucketLocks:
         """Return the lock of a version of an object, without one of the newest."""
         with self._naming(name, "read"):
             found = self.connection.calls().head_object(
-                Bucket=self._place.bucket, Key=self._place.key(name), **_version(version)
+                Bucket=self._place.bucket,
+                Key=self._place.key(name),
+                **_version(version),
+                **self._place.sealing,
             )
         until = found.get("ObjectLockRetainUntilDate")
         return HeldLock(

@@ -5,9 +5,10 @@ Of every store the place, and of one that speaks S3 how it is addressed.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ from backups.repositories.layout import is_safe_path
 
 SCHEME = "s3://"
 DEFAULT_REGION = "us-east-1"
+# The encryption with a key that the customer sends with each request.
+CUSTOMER = "sse-c"
+CUSTOMER_KEY_BYTES = 32
 # Objects of these classes cannot be read back at once, as every backup is.
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
@@ -90,6 +94,8 @@ class BucketPlace(StorePlace):
     # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
     encryption: str = ""
     kms_key: str = ""
+    # The key that the store is to encrypt with and forgets, as base64; blank where it has its own.
+    customer_key: str = field(default="", repr=False)
     # Whether each request that writes has a checksum: a bucket with locks of its own demands it.
     checksums: bool = False
 
@@ -102,6 +108,14 @@ class BucketPlace(StorePlace):
     def url(self) -> str:
         """The endpoint without the bucket."""
         return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+    @property
+    def sealing(self) -> dict[str, str | bytes]:
+        """What botocore sends with a request for an object that is encrypted by a customer key."""
+        if not self.customer_key:
+            return {}
+        key = base64.b64decode(self.customer_key)
+        return {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
 
     @property
     def bucket_in_host(self) -> bool:
@@ -164,6 +178,20 @@ def refuse_odd_settings(place: StorePlace) -> None:
         raise BadInput(f"{place.ca_file} is not an absolute path")
 
 
+def normal_customer_key(text: str) -> str:
+    """Return a customer key as it is stored, or raise BadInput without repeating it."""
+    text = "".join(text.split())
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if text and len(key) != CUSTOMER_KEY_BYTES:
+        raise BadInput(
+            "the customer key is not 32 bytes in base64", hint="Make one: openssl rand -base64 32"
+        )
+    return text
+
+
 def refuse_odd(place: BucketPlace) -> None:
     """Raise BadInput for settings that no store accepts, or that no backup survives."""
     refuse_odd_settings(place)
@@ -186,6 +214,11 @@ def refuse_odd(place: BucketPlace) -> None:
         )
     if place.kms_key and not place.encryption.startswith("aws:kms"):
         raise BadInput("a KMS key is used by the encryption aws:kms only")
+    if (place.encryption == CUSTOMER) != bool(place.customer_key):
+        raise BadInput(
+            f"the encryption {CUSTOMER} needs a customer key, and no other uses one",
+            hint="Enter the key, 32 bytes as base64, or choose another encryption.",
+        )
 
 
 def _is_label(bucket: str) -> bool:

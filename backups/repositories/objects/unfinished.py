@@ -49,14 +49,14 @@ def try_upload(connection: Calling) -> None:
     place = connection.place
     options = {
         "StorageClass": place.storage_class,
-        "ServerSideEncryption": place.encryption,
+        "ServerSideEncryption": "" if place.customer_key else place.encryption,
         "SSEKMSKeyId": place.kms_key,
     }
     where = {"Bucket": place.bucket, "Key": place.key(TRIAL_NAME)}
     with naming_calls(place.shown, "written"):
         calls = connection.calls()
         given = {name: value for name, value in options.items() if value}
-        begun = calls.create_multipart_upload(**where, **given)
+        begun = calls.create_multipart_upload(**where, **given, **place.sealing)
         calls.abort_multipart_upload(**where, UploadId=begun["UploadId"])
 
 

@@ -58,7 +58,7 @@ def read_version(connection: BucketConnection, name: str, version: str, most: in
     place = connection.place
     with naming_calls(f"{place.address}/{name}", "read"):
         found = connection.calls().get_object(
-            Bucket=place.bucket, Key=place.key(name), VersionId=version
+            Bucket=place.bucket, Key=place.key(name), VersionId=version, **place.sealing
         )
         content: bytes = found["Body"].read(most + 1)
     if len(content) > most:
@@ -82,7 +82,12 @@ def recover_version(
             hint="Remove what is newer than its oldest version in the store's own console.",
         )
     with naming_calls(f"{place.address}/{name}", "recovered"):
-        connection.calls().copy_object(**where, CopySource={**where, "VersionId": wanted})
+        connection.calls().copy_object(
+            **where,
+            CopySource={**where, "VersionId": wanted},
+            **place.sealing,
+            **{f"CopySource{word}": value for word, value in place.sealing.items()},
+        )
 
 
 def _drop_markers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from backups.catalog.copies import copy_of
 from backups.catalog.evidence import with_passed_proof, without_faults
 from backups.catalog.locks import note_copy_lock
 from backups.catalog.survivors import Search
+from backups.catalog.versions import VersionGone
 from backups.exceptions import NoLongerNeeded, Refused
 from backups.health.usable import usable_copies
 from backups.models import Backup, BackupCopy, Job
@@ -69,7 +71,10 @@ class Decide(PlainStage[PurgeWork]):
 def read_lock(copy: BackupCopy) -> None:
     """Write until when the store locks the copy now; MooringError if it does not say."""
     locks = locks_of(copy.repository)
-    if locks is not None and copy.status == CopyStatus.STORED and not copy.fault:
+    if locks is None or copy.status != CopyStatus.STORED:
+        return
+    # What is gone is not locked, and its row may go.
+    with suppress(VersionGone):
         note_copy_lock(locks, copy, now(), keep=False)
 
 

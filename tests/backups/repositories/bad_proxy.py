@@ -29,6 +29,8 @@ class BadProxy:
     upstream: tuple[str, int]
     faults: list[tuple[str, str, Action]] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    # The same, with the headers.
+    seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
     tls: bool = False
 
@@ -58,6 +60,8 @@ class BadHandler(BaseHTTPRequestHandler):
 
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.proxy.seen.append((self.command, self.path, headers))
         action = self.proxy.take(self.command, self.path)
         (action or pass_on)(self, body)
 

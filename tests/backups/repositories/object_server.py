@@ -31,7 +31,7 @@ def moto_url() -> str:
 
 
 @cache
-def calls(url: str = "") -> Any:
+def calls(url: str = "", key_id: str = KEY_ID) -> Any:
     """A client of botocore, for what a test looks at. Any: it has no types."""
     from botocore.config import Config
     from botocore.session import Session
@@ -40,7 +40,7 @@ def calls(url: str = "") -> Any:
         "s3",
         region_name="us-east-1",
         endpoint_url=url or moto_url(),
-        aws_access_key_id=KEY_ID,
+        aws_access_key_id=key_id,
         aws_secret_access_key=SECRET,
         config=Config(s3={"addressing_style": "path"}),
     )

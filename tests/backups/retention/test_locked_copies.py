@@ -251,3 +251,31 @@ def test_a_repository_without_locks_is_not_recovered(orders: Instance, main: Rep
     ended = run_command("recoverversions", "main")
     assert ended.exit_code == 2
     assert "main is in no bucket with object lock" in ended.stderr
+
+
+def test_what_somebody_deleted_stays_locked_until_it_is_recovered(copy: BackupCopy) -> None:
+    original = calls().head_object(**pack_of(copy))["VersionId"]
+    for where in (pack_of(copy), key_of(copy, "mooring.json")):
+        calls().delete_object(**where)
+    assert check_repositories(now()) == 1
+    BackupCopy.objects.update(fault=CopyFault.MISSING)
+    with time_machine.travel(now() + 11 * DAY):
+        assert renew_locks(now()) == 1
+        assert Repository.objects.get().lock_fault == ""
+        held = calls().head_object(**pack_of(copy), VersionId=original)
+        assert held["ObjectLockRetainUntilDate"] > now() + 19 * DAY
+
+
+def test_a_copy_of_which_nothing_is_left_can_be_purged(copy: BackupCopy) -> None:
+    for version in calls().list_object_versions(Bucket=pack_of(copy)["Bucket"])["Versions"]:
+        if ".pack" in version["Key"]:
+            where = {**pack_of(copy), "VersionId": version["VersionId"]}
+            retention = {"Mode": "GOVERNANCE", "RetainUntilDate": now() - DAY}
+            calls().put_object_retention(**where, Retention=retention)
+            calls().delete_object(**where)
+    check_repositories(now())
+    assert renew_locks(now() + 8 * DAY) == 0
+    assert Repository.objects.get().lock_fault == ""
+    copy.refresh_from_db()
+    assert (copy.fault, copy.locked_until) == (CopyFault.MISSING, None)
+    assert purge(copy, force=True).status == JobStatus.SUCCEEDED
