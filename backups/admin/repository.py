@@ -19,6 +19,7 @@ from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository, RepositorySpace
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS, ServerSideEncryption
+from backups.models.prices import PRICE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 
 SECRET_FIELDS = ("new_secret_key", "new_customer_key")
@@ -49,7 +50,7 @@ class RepositoryForm(ModelForm):
         model = Repository
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs",
-            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *RETENTION_COLUMNS,
+            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *PRICE_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
@@ -143,6 +144,7 @@ class RepositoryAdmin(ModelAdmin):
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, *SECRET_FIELDS]}),
         ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
+        ("Prices", {"fields": [*PRICE_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from backups.models.instance import Instance, name_validator
 from backups.models.object_lock import ObjectLockSettings
 from backups.models.object_store import ObjectStoreSettings
+from backups.models.prices import PriceSettings
 from backups.models.retention import RetentionSettings
 
 
@@ -20,7 +21,7 @@ class RepositoryKind(models.TextChoices):
     S3 = "s3", "Bucket of an object store"
 
 
-class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
+class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, PriceSettings):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.

@@ -13,6 +13,7 @@ from backups.admin.repository import SECRET_FIELDS, RepositoryForm
 from backups.models import Instance, InstanceGroup
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
+from backups.models.prices import PRICE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
@@ -38,12 +39,15 @@ class RepositorySettingsForm(RepositoryForm):
         )
 
     def settings_fields(self) -> list[BoundField]:
-        """Return the fields beside those of the retention and of an object store."""
-        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS}
+        """Return the fields beside those of retention, object store and prices."""
+        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS, *PRICE_COLUMNS}
         return [field for field in self.visible_fields() if field.name not in others]
 
     def object_store_fields(self) -> list[BoundField]:
         return [self[name] for name in OBJECT_STORE_FIELDS]
+
+    def price_fields(self) -> list[BoundField]:
+        return [self[name] for name in PRICE_COLUMNS]
 
     def retention_fields(self) -> list[BoundField]:
         return [self[name] for name in RETENTION_COLUMNS]
