@@ -20,6 +20,7 @@ from backups.instances.data_folder import refuse_nested_repository
 from backups.models import MediaPiece, Repository, RepositorySpace
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS, ServerSideEncryption
+from backups.models.prices import PRICE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.sftp import SFTP_COLUMNS
 
@@ -55,7 +56,8 @@ class RepositoryForm(ModelForm):
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs", "site",
             "undeletable_by",
-            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS, *RETENTION_COLUMNS,
+            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS, *PRICE_COLUMNS,
+            *RETENTION_COLUMNS,
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
@@ -161,6 +163,7 @@ class RepositoryAdmin(ModelAdmin):
         ),
         ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
         ("SFTP, for sftp://… only", {"fields": [*SFTP_COLUMNS]}),
+        ("Prices", {"fields": [*PRICE_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

@@ -13,6 +13,7 @@ from django.utils.timezone import now
 from backups.models.instance import Instance, name_validator
 from backups.models.object_lock import ObjectLockSettings
 from backups.models.object_store import ObjectStoreSettings
+from backups.models.prices import PriceSettings
 from backups.models.retention import RetentionSettings
 from backups.models.sftp import SftpSettings
 
@@ -41,7 +42,9 @@ ADDRESS_WORDS: Mapping[str, str] = {
 }
 
 
-class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, SftpSettings):
+class Repository(
+    RetentionSettings, ObjectStoreSettings, ObjectLockSettings, SftpSettings, PriceSettings
+):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.

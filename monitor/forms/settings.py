@@ -13,6 +13,7 @@ from backups.admin.repository import SECRET_FIELDS, RepositoryForm
 from backups.models import Instance, InstanceGroup
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
+from backups.models.prices import PRICE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.sftp import SFTP_COLUMNS
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
@@ -39,8 +40,8 @@ class RepositorySettingsForm(RepositoryForm):
         )
 
     def settings_fields(self) -> list[BoundField]:
-        """Return the fields beside those of the retention and of a kind of place."""
-        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS, *SFTP_COLUMNS}
+        """Return the fields beside those of the retention, the prices and a kind of place."""
+        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS, *SFTP_COLUMNS, *PRICE_COLUMNS}
         return [field for field in self.visible_fields() if field.name not in others]
 
     def object_store_fields(self) -> list[BoundField]:
@@ -48,6 +49,9 @@ class RepositorySettingsForm(RepositoryForm):
 
     def sftp_fields(self) -> list[BoundField]:
         return [self[name] for name in SFTP_COLUMNS]
+
+    def price_fields(self) -> list[BoundField]:
+        return [self[name] for name in PRICE_COLUMNS]
 
     def retention_fields(self) -> list[BoundField]:
         return [self[name] for name in RETENTION_COLUMNS]

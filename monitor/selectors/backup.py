@@ -17,6 +17,7 @@ from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus, DrillPoint
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
 from monitor.selectors.backup_facts import EngineFact, engine_facts
+from monitor.selectors.costs import CopyCost, copy_cost
 from monitor.selectors.proof import ProofSummary
 from monitor.selectors.proof_reports import readable
 from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
@@ -55,6 +56,10 @@ class CopyRow:
     judged: JudgedCopy | None = None
     # Why nothing can be restored from it now, where that is not its own evidence's to say.
     obstacle: Obstacle | None = None
+
+    @property
+    def cost(self) -> CopyCost | None:
+        return copy_cost(self.copy)
 
 
 @dataclass(frozen=True, slots=True)

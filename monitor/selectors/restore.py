@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Sum
 from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance
 from backups.restores.target import restored_size
 from backups.states import CopyStatus, Operation
+from monitor.selectors.costs import reading_cost
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 INSTANCES_SHOWN = 24
@@ -38,10 +39,16 @@ class ReadCopies:
         return sum(copy.stored_bytes for copy in self.copies)
 
     @property
+    def cost(self) -> str:
+        """What reading all of it costs, in words; blank where that is of no interest."""
+        return reading_cost(self.copies)
+
+    @property
     def note(self) -> str:
         packs = f"in {sum(copy.pack_count for copy in self.copies):,} packs"
         count = len(self.copies)
-        return packs if count == 1 else f"at most, {packs} of {count} backups"
+        size = packs if count == 1 else f"at most, {packs} of {count} backups"
+        return f"{size}; cost {self.cost}" if self.cost else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ def read_copies(copy: BackupCopy) -> ReadCopies:
     ancestors = copy.backup.ancestors.order_by("position").values_list("ancestor", flat=True)
     needed = list(ancestors)
     copies = BackupCopy.objects.filter(backup__in=needed, repository=copy.repository)
-    by_backup = {read.backup_id: read for read in copies.select_related("backup")}
+    by_backup = {read.backup_id: read for read in copies.select_related("backup", "repository")}
     return ReadCopies([*(by_backup[pk] for pk in needed if pk in by_backup), copy])
 
 

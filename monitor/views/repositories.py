@@ -13,6 +13,7 @@ from backups.models import Repository
 from backups.units import format_bytes
 from monitor.access.roles import Role, needs
 from monitor.charts.repository import growth_figure
+from monitor.selectors.costs import repository_cost
 from monitor.selectors.repository import RepositoryView, Space, list_overviews, load_repository
 from monitor.selectors.spread import load_spread
 from monitor.templatetags.units import UNKNOWN, age_in_words
@@ -29,7 +30,13 @@ def repositories(request: HttpRequest) -> HttpResponse:
 def repository_detail(request: HttpRequest, name: str) -> HttpResponse:
     repository = get_object_or_404(Repository, name=name)
     view = load_repository(repository, now(), request.GET.get("page"))
-    context = {"repository": repository, "view": view, "figure": growth_figure(view.days)}
+    context: dict[str, object] = {
+        "repository": repository,
+        "view": view,
+        "figure": growth_figure(view.days),
+    }
+    stored_bytes = view.overview.row.stored_bytes + (view.overview.space.binlog_bytes or 0)
+    context["cost"] = repository_cost(repository, stored_bytes, view.daily_growth)
     return render(request, "monitor/repository_detail.html", context | _notes(view))
 
 
