@@ -19,8 +19,9 @@ from backups.access import checked_store
 from backups.catalog.register import register_finished
 from backups.exceptions import MooringError
 from backups.keys.load import load_keys
-from backups.models import BackupCopy, Job, KeptRestore
+from backups.models import Backup, BackupCopy, Job, KeptRestore, WantedCopy
 from backups.models.clock import shared
+from backups.models.wanted_copy import WantCause
 from backups.parameters import RestoreParameters
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder, size_of
@@ -29,6 +30,7 @@ from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
 from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
 from backups.transitions.jobs import lose
+from backups.transitions.wanted_copies import want_copy
 
 logger = logging.getLogger(__name__)
 
@@ -149,10 +151,13 @@ def _remove_partial_backup(job: Job) -> None:
         return
     folder = backup_folder(job.instance.uuid, job.label)
     known = BackupCopy.objects.filter(backup__label=job.label).values("repository")
+    failed = WantedCopy.objects.filter(backup__label=job.label).values_list("repository", flat=True)
+    given_up = set(failed)
     for repository in job.repositories.exclude(pk__in=known):
         # The bytes are not on another disk at the same path: leave it, and retry.
         store = checked_store(repository)
-        if job.status == JobStatus.LOST and store.exists(manifest_name(folder)):
+        lost = job.status == JobStatus.LOST and repository.pk not in given_up
+        if lost and store.exists(manifest_name(folder)):
             register_finished(job, repository, load_keys() if repository.encrypted else None)
             logger.warning(
                 "%s: %s was complete in %s and is registered now",
@@ -170,6 +175,19 @@ def _remove_partial_backup(job: Job) -> None:
             repository,
             extra={"action": "leftovers_removed", "job_id": job.pk},
         )
+    _want_missing_copies(job)
+
+
+def _want_missing_copies(job: Job) -> None:
+    """Record which repositories have no copy of a backup that exists though its job was lost."""
+    backup = Backup.objects.filter(made_by=job).first()
+    if backup is None or job.status != JobStatus.LOST:
+        return
+    known = backup.copies.values("repository")
+    wanted = backup.wanted_copies.values("repository")
+    for repository in job.repositories.exclude(pk__in=known).exclude(pk__in=wanted):
+        error = "the worker was lost before it was whole"
+        want_copy(backup, repository, WantCause.FAILED, error=error, job=job)
 
 
 def _finish_purge(job: Job) -> None:

@@ -22,6 +22,7 @@ from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule, Occurrence
+from backups.models.wanted_copy import WantedCopy
 
 __all__ = [
     "Activity",
@@ -54,5 +55,6 @@ __all__ = [
     "SegmentCopy",
     "Tag",
     "TickHeartbeat",
+    "WantedCopy",
     "WorkerHeartbeat",
 ]

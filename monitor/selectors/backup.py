@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
 from backups.catalog.restorable import Obstacle
-from backups.models import Backup, BackupCopy, BinlogArchive, Drill, Evidence
+from backups.models import Backup, BackupCopy, BinlogArchive, Drill, Evidence, WantedCopy
 from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus, DrillPoint
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
@@ -71,6 +71,9 @@ class BackupView:
     held: bool
     # For a restore without Mooring, from the first stored copy; empty without one.
     by_hand: Sequence[ManualStep]
+    # Copies that are wanted and not there, and those that a person gave up.
+    missing: Sequence[WantedCopy] = ()
+    given_up: Sequence[WantedCopy] = ()
     # Whether binlogs are archived that a restore test can go on with.
     archived: bool = False
 
@@ -116,6 +119,7 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
     proof, chain = load_backup_chain(backup)
     needed = [link.backup.label for link in chain.needed[:-1]] if chain else []
     obstacles = proof.condition.obstacles
+    wanted = list(backup.wanted_copies.select_related("repository", "job").order_by("id"))
     return BackupView(
         backup=backup,
         proof=proof,
@@ -123,6 +127,8 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
         chain=chain,
         engine_facts=engine_facts(details_of(backup)),
         held=backup.held(now),
+        missing=[row for row in wanted if row.dropped_at is None],
+        given_up=[row for row in wanted if row.dropped_at is not None],
         archived=BinlogArchive.objects.filter(instance=backup.instance_id).exists(),
         by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
     )

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from backups.exceptions import BadInput
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
-from backups.models import Drill, Evidence, Job, JobEvent, JobStage
+from backups.models import Drill, Evidence, Job, JobEvent, JobStage, WantedCopy
 from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
@@ -83,6 +83,8 @@ class JobView:
     backup_passed: bool = False
     # The folder that a restore has left; None: none is kept.
     kept: KeptFolder | None = None
+    # Whether a copy that the backup was to have is still missing.
+    missing_copies: bool = False
 
     @property
     def moment(self) -> datetime | None:
@@ -157,7 +159,12 @@ def load_job(job: Job, now: datetime) -> JobView:
         drill_of(job.pk) if tests else None,
         backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
         kept=load_kept_folder(job),
+        missing_copies=bool(job.problems) and _misses_copies(job),
     )
+
+
+def _misses_copies(job: Job) -> bool:
+    return WantedCopy.objects.still_wanted().filter(backup__made_by=job).exists()
 
 
 def asked_of(job: Job) -> Parameters | None:

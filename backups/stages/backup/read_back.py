@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from backups.archive.reader import BackupReader
-from backups.exceptions import StageFailed
+from backups.exceptions import MooringError, StageFailed
 from backups.keys.load import load_keys
+from backups.models import Repository
+from backups.repositories.base import ObjectStore
 from backups.running.run import Run
 from backups.stages.backup.work import NewBackup
 from backups.stages.base import PlainStage
@@ -18,20 +22,28 @@ class ReadBack(PlainStage[NewBackup]):
 
     def run(self, run: Run, work: NewBackup) -> str:
         packs = 0
-        for repository, store in work.stores:
-            if (uuid := store.identity().uuid) != str(repository.uuid):
-                raise StageFailed(
-                    f"the path of {repository} holds another repository, {uuid}",
-                    hint="Check which disk is mounted there.",
-                )
-            keyring = load_keys() if work.encrypted else None
-            reader = BackupReader(store, work.folder, keyring, work.identity)
-            if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
-                raise StageFailed(f"the manifest in {repository} differs from the one written")
-            for pack in reader.manifest.contents.packs:
-                run.check()
-                index = reader.read_index(pack.number)
-                reader.read_frame(pack.number, index.frames[-1])
-                packs += 1
-            work.manifest_digest = reader.manifest.digest
+        for repository, store in list(work.stores):
+            with work.or_leave(run, repository):
+                packs += self._read(run, work, repository, store)
+            if repository in work.with_parts:
+                # Without it, nobody takes what is there for a backup.
+                with suppress(MooringError):
+                    store.remove(work.manifest)
         return f"{format_count(packs, 'pack')} opened"
+
+    def _read(self, run: Run, work: NewBackup, repository: Repository, store: ObjectStore) -> int:
+        if (uuid := store.identity().uuid) != str(repository.uuid):
+            raise StageFailed(
+                f"the path of {repository} holds another repository, {uuid}",
+                hint="Check which disk is mounted there.",
+            )
+        keyring = load_keys() if work.encrypted else None
+        reader = BackupReader(store, work.folder, keyring, work.identity)
+        if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
+            raise StageFailed(f"the manifest in {repository} differs from the one written")
+        for pack in reader.manifest.contents.packs:
+            run.check()
+            index = reader.read_index(pack.number)
+            reader.read_frame(pack.number, index.frames[-1])
+        work.manifest_digest = reader.manifest.digest
+        return len(reader.manifest.contents.packs)
