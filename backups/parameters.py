@@ -116,6 +116,11 @@ class ConsolidateParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
+class CopyParameters(Parameters):
+    """Nothing beyond the columns: of its repositories, the other one gets the copy."""
+
+
+@dataclass(frozen=True, slots=True)
 class PurgeParameters(Parameters):
     reason: str
     # Whether the last restorable backup may go.
@@ -144,6 +149,7 @@ _OF: Mapping[Operation, type[Parameters]] = {
     Operation.VERIFY: VerifyParameters,
     Operation.RESTORE_TEST: RestoreTestParameters,
     Operation.CONSOLIDATE: ConsolidateParameters,
+    Operation.COPY: CopyParameters,
     Operation.PURGE: PurgeParameters,
 }
 

@@ -20,6 +20,7 @@ class Operation(models.TextChoices):
     RESTORE_TEST = "restore_test", "Restore test"
     CONSOLIDATE = "consolidate", "Consolidation"
     PURGE = "purge", "Purge"
+    COPY = "copy", "Copy"
 
 
 class DrillPoint(models.TextChoices):

@@ -128,6 +128,7 @@ urlpatterns = [
     path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
     path("backups/<str:label>/hold/", pins.backup_hold, name="backup-hold"),
     path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),
+    path("backups/<str:label>/copy/", missing_copies.backup_copy, name="backup-copy"),
     path(
         "backups/<str:label>/missing/<int:wanted>/give-up/",
         missing_copies.missing_copy_give_up,

@@ -17,7 +17,8 @@ from django.db.models import QuerySet
 
 from backups.access import checked_store
 from backups.catalog.register import register_finished
-from backups.exceptions import MooringError
+from backups.exceptions import MooringError, Refused
+from backups.jobs.copying import target_of
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, Job, KeptRestore, WantedCopy
 from backups.models.clock import shared
@@ -137,6 +138,8 @@ def _clear(job: Job) -> None:
     match Operation(job.operation):
         case Operation.BACKUP | Operation.CONSOLIDATE:
             _remove_partial_backup(job)
+        case Operation.COPY:
+            _remove_partial_copy(job)
         case Operation.RESTORE:
             asked = RestoreParameters.of(job)
             release_folder(asked.target, asked.mark or job.pk)
@@ -153,6 +156,7 @@ def _remove_partial_backup(job: Job) -> None:
     known = BackupCopy.objects.filter(backup__label=job.label).values("repository")
     failed = WantedCopy.objects.filter(backup__label=job.label).values_list("repository", flat=True)
     given_up = set(failed)
+    refuse_while_copied(job)
     for repository in job.repositories.exclude(pk__in=known):
         # The bytes are not on another disk at the same path: leave it, and retry.
         store = checked_store(repository)
@@ -176,6 +180,30 @@ def _remove_partial_backup(job: Job) -> None:
             extra={"action": "leftovers_removed", "job_id": job.pk},
         )
     _want_missing_copies(job)
+
+
+def refuse_while_copied(job: Job) -> None:
+    """Raise Refused while a copy writes what has the same name: its bytes are no leftovers."""
+    copying = Job.objects.filter(operation=Operation.COPY, status=JobStatus.RUNNING)
+    if writing := copying.filter(label=job.label).first():
+        raise Refused(f"{writing} writes {job.label}")
+
+
+def _remove_partial_copy(job: Job) -> None:
+    """Remove what a copy has left of the backup that was on its way."""
+    refuse_while_copied(job)
+    target, folder = target_of(job), backup_folder(job.instance.uuid, job.label)
+    if not job.label or BackupCopy.objects.filter(backup__label=job.label, repository=target):
+        return
+    freed = checked_store(target).remove_tree(folder)
+    logger.info(
+        "%s: removed %d partial bytes of %s from %s",
+        job,
+        freed,
+        job.label,
+        target,
+        extra={"action": "leftovers_removed", "job_id": job.pk},
+    )
 
 
 def _want_missing_copies(job: Job) -> None:

@@ -32,6 +32,7 @@ QUEUES: Mapping[Operation, str] = {
     Operation.VERIFY: "transfer",
     Operation.RESTORE_TEST: "transfer",
     Operation.CONSOLIDATE: "transfer",
+    Operation.COPY: "transfer",
     Operation.PURGE: "transfer",
 }
 

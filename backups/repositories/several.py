@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from threading import Lock
 from types import TracebackType
 
@@ -62,7 +63,7 @@ class SeveralUploads:
 
     def write(self, chunk: bytes) -> None:
         for store, upload in list(self._uploads):
-            self._each(store, upload, lambda upload=upload: upload.write(chunk))
+            self._each(store, upload, partial(upload.write, chunk))
 
     def commit(self) -> None:
         for store, upload in list(self._uploads):

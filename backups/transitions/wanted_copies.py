@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import transaction
-from django.utils.timezone import now
+from django.utils import timezone
 
 from backups.activity import current_actor, record
 from backups.exceptions import Refused
@@ -26,7 +28,9 @@ def want_copy(
 
     ``error``: why an attempt at it has failed.
     """
-    attempt = {"error": error, "hint": hint, "failed_at": now(), "job": job} if error else {}
+    attempt = (
+        {"error": error, "hint": hint, "failed_at": timezone.now(), "job": job} if error else {}
+    )
     again = {"dropped_at": None, "dropped_by": "", "dropped_reason": ""}
     wanted, _ = WantedCopy.objects.update_or_create(
         backup=backup,
@@ -34,14 +38,20 @@ def want_copy(
         defaults={**attempt, **again},
         create_defaults={"cause": cause, **attempt},
     )
-    recheck_protection(backup.instance_id, now())
+    recheck_protection(backup.instance_id, timezone.now())
     return wanted
+
+
+def note_attempt(job: Job, error: str, hint: str, now: datetime) -> None:
+    """Record why the job that was to make a copy has not."""
+    wanted = WantedCopy.objects.filter(backup=job.backup, repository__in=job.repositories.all())
+    wanted.update(error=error, hint=hint, failed_at=now, job=job)
 
 
 def copy_made(backup: Backup, repository: Repository) -> None:
     """Record that the repository has the copy."""
     if WantedCopy.objects.filter(backup=backup, repository=repository).delete()[0]:
-        recheck_protection(backup.instance_id, now())
+        recheck_protection(backup.instance_id, timezone.now())
 
 
 @transaction.atomic
@@ -52,9 +62,9 @@ def drop_wanted(wanted: WantedCopy, reason: str) -> None:
     actor = current_actor().name
     rows = WantedCopy.objects.filter(pk=wanted.pk, dropped_at=None)
     if not rows.update(
-        dropped_at=now(), dropped_by=actor[:150], dropped_reason=reason.strip()[:200]
+        dropped_at=timezone.now(), dropped_by=actor[:150], dropped_reason=reason.strip()[:200]
     ):
         raise Refused(f"the {wanted} was made meanwhile, or given up before")
     details = {"no longer wanted in": wanted.repository.name, "reason": reason.strip()[:200]}
     record(Verb.CHANGED, wanted.backup, details=details)
-    recheck_protection(wanted.backup.instance_id, now())
+    recheck_protection(wanted.backup.instance_id, timezone.now())

@@ -155,12 +155,12 @@ def _load_days(
     grouped = occurrences.order_by().annotate(day=TruncDate("due_at")).values_list(
         "instance", "day", "status", "kind"
     )  # fmt: skip
-    grouped = grouped.annotate(
+    counted = grouped.annotate(
         Count("id"),
         late=Count("late_at", filter=~_WITH_PROBLEMS),
         problems=Count("id", filter=_WITH_PROBLEMS),
     )
-    for pk, day, status, kind, count, late, problems in grouped:
+    for pk, day, status, kind, count, late, problems in counted:
         kinds[pk, day].add(kind)
         counts[pk, day][word_of(status, late=False)] += count - late - problems
         counts[pk, day][word_of(status, late=True)] += late

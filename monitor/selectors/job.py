@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from backups.exceptions import BadInput
+from backups.jobs.copying import target_of
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Drill, Evidence, Job, JobEvent, JobStage, WantedCopy
@@ -86,6 +87,9 @@ class JobView:
     # Whether a copy that the backup was to have is still missing.
     missing_copies: bool = False
 
+    # Where a copy goes; blank for other operations.
+    copies_to: str = ""
+
     @property
     def moment(self) -> datetime | None:
         """Where a drill goes."""
@@ -160,7 +164,17 @@ def load_job(job: Job, now: datetime) -> JobView:
         backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
         kept=load_kept_folder(job),
         missing_copies=bool(job.problems) and _misses_copies(job),
+        copies_to=_copies_to(job),
     )
+
+
+def _copies_to(job: Job) -> str:
+    if job.operation != Operation.COPY:
+        return ""
+    try:
+        return target_of(job).name
+    except BadInput:
+        return "a repository that was deleted"
 
 
 def _misses_copies(job: Job) -> bool:

@@ -1,4 +1,4 @@
-"""Copies of a backup that were to be made and are missing: give one up."""
+"""Copies of a backup in further repositories: make one, or give up one that is missing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from backups.models import WantedCopy
+from backups.catalog.copies import source_for
+from backups.jobs.copying import create_copying_job
+from backups.models import Backup, Repository, WantedCopy
 from backups.transitions.wanted_copies import drop_wanted
 from monitor.access.roles import Role, needs
-from monitor.views.requests import refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def backup_copy(request: HttpRequest, label: str) -> HttpResponse:
+    """Request a copy in another repository, from a copy that is sound."""
+    backup = get_object_or_404(Backup, label=label)
+    target = get_object_or_404(Repository, name=request.POST.get("to", ""))
+    with refusals_shown(request):
+        source = source_for(backup, target)
+        job = create_copying_job(source, target, requested_by=requesting_user(request))
+        return redirect("job-detail", job.pk)
+    return redirect("backup-detail", label)
 
 
 @require_POST

@@ -19,7 +19,7 @@ from backups.models import (
 )
 from backups.models.wanted_copy import WantCause
 from backups.protection import Level
-from backups.states import JobStatus, OccurrenceStatus
+from backups.states import JobStatus, OccurrenceStatus, Operation
 from backups.transitions.wanted_copies import want_copy
 from monitor.wording.occurrences import occurrence_word
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
@@ -89,6 +89,20 @@ class MissingCopiesTestCase(TestCase):
         self.assertContains(page, "or are no longer wanted")
         page = self.client.post(address, {"reason": "again"}, follow=True)
         self.assertContains(page, "or given up before")
+
+    def test_a_copy_is_requested_on_the_page(self) -> None:
+        make_repository("third")
+        page = self.client.get(self.page)
+        self.assertContains(page, 'value="offsite"')
+        self.assertContains(page, "<option>third</option>")
+        address = reverse("backup-copy", args=[self.wanted.backup.label])
+        page = self.client.post(address, {"to": "offsite"}, follow=True)
+        job = Job.objects.get(operation=Operation.COPY)
+        self.assertRedirects(page, reverse("job-detail", args=[job.pk]))
+        self.assertContains(page, "To repository")
+        self.assertEqual({row.name for row in job.repositories.all()}, {"main", "offsite"})
+        page = self.client.post(address, {"to": "offsite"}, follow=True)
+        self.assertContains(page, "to offsite already")
 
     def test_the_planned_run_is_not_done(self) -> None:
         run = Occurrence(status=OccurrenceStatus.SUCCEEDED, job=self.job)

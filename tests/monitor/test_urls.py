@@ -30,6 +30,7 @@ OPERATED = OPERATED_FORMS | {
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
     "restore-start", "backup-hold", "kept-remove", "missing-copy-give-up",
+    "backup-copy",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {
@@ -170,6 +171,7 @@ class EveryAddressTestCase(TestCase):
             "/schedules/nothing/resume/",
             "/schedules/nothing/start/",
             "/schedules/nothing/edit/",
+            "/backups/nothing/copy/",
             "/backups/nothing/missing/999999/give-up/",
             "/alerts/999999/acknowledge/",
             "/add/channel/pigeon/",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from backups.archive.read_back import open_packs
 from backups.archive.reader import BackupReader
 from backups.exceptions import MooringError, StageFailed
 from backups.keys.load import load_keys
@@ -41,9 +42,6 @@ class ReadBack(PlainStage[NewBackup]):
         reader = BackupReader(store, work.folder, keyring, work.identity)
         if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
             raise StageFailed(f"the manifest in {repository} differs from the one written")
-        for pack in reader.manifest.contents.packs:
-            run.check()
-            index = reader.read_index(pack.number)
-            reader.read_frame(pack.number, index.frames[-1])
+        packs = open_packs(reader, run.check)
         work.manifest_digest = reader.manifest.digest
-        return len(reader.manifest.contents.packs)
+        return packs
