@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from backups.models.catalog import Backup, BackupCopy
 from backups.models.job import Job
 from backups.models.repository import Repository
+from backups.models.schedule import BackupSchedule
 from backups.states import CopyStatus
 
 
@@ -17,7 +18,7 @@ class WantCause(models.TextChoices):
 
     FAILED = "failed", "It failed while the backup was taken"
     NO_CHAIN = "no_chain", "The backups it needs are not stored there"
-    REQUESTED = "requested", "It was requested"
+    SCHEDULE = "schedule", "Its schedule copies its backups there"
 
 
 class WantedCopyQuerySet(models.QuerySet["WantedCopy"]):
@@ -38,6 +39,13 @@ class WantedCopy(models.Model):
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
+    # The schedule that wants it, which says at which times of the day it is made; null: at any.
+    schedule = models.ForeignKey(
+        BackupSchedule, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # When a tick requests it next; null while a job is to make it.
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     # The job that was to make it last.
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
     # Set once a person has said that it is no longer wanted.
@@ -56,6 +64,13 @@ class WantedCopy(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(cause__in=WantCause.values), name="backups_wantedcopy_cause_valid"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="backups_wantedcopy_due",
+                condition=Q(next_attempt_at__isnull=False),
             ),
         ]
 

@@ -67,7 +67,7 @@ def judge_copies(
     an expiry that is held keeps everything: the tick, which finds that out, asks without. Without
     ``faults`` nothing passing keeps anything: no failed run, no repository that is not mounted.
     """
-    copies = stored_copies(instances)
+    copies = stored_copies(instances, now)
     owners = _load_owners(copies, instead, now)
     blocks = _Blocks(copies, owners, instances, held=held)
     failed, passed = proof_results(instances)
@@ -194,6 +194,8 @@ class _Blocks:
             return "the instance is disabled"
         if copy.repository_fault:
             return f"repository {copy.repository} cannot be used: {copy.repository_fault}"
+        if copy.wanted_in:
+            return f"a copy in {copy.wanted_in} is wanted, and not made yet"
         if failed := self._failed_run(copy):
             return f"nothing is deleted while the newest run is {failed}"
         return f"nothing is deleted while expiry is held: {self._held}" if self._held else ""

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from backups.catalog.copies import source_for
+from backups.exceptions import BadInput
 from backups.jobs.copying import create_copying_job
 from backups.models import Backup, Repository, WantedCopy
 from backups.transitions.wanted_copies import drop_wanted
@@ -20,8 +21,10 @@ from monitor.views.requests import refusals_shown, requesting_user
 def backup_copy(request: HttpRequest, label: str) -> HttpResponse:
     """Request a copy in another repository, from a copy that is sound."""
     backup = get_object_or_404(Backup, label=label)
-    target = get_object_or_404(Repository, name=request.POST.get("to", ""))
     with refusals_shown(request):
+        target = Repository.objects.filter(name=request.POST.get("to", "")).first()
+        if target is None:
+            raise BadInput("no repository is chosen")
         source = source_for(backup, target)
         job = create_copying_job(source, target, requested_by=requesting_user(request))
         return redirect("job-detail", job.pk)
