@@ -53,7 +53,7 @@ def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
 def answer_for(job: Job) -> Answer:
     """Return the outcome of a job for people and for scripts."""
     exit_code = _EXIT_CODES.get(JobStatus(job.status), FAILED)
-    if job.problems:
+    if job.exit_words:
         exit_code = WITH_PROBLEMS
     ended = job.exit_words or job.get_status_display().lower()
     shown: list[Any] = [stage_table(job), f"{job} {ended}"]

@@ -167,11 +167,14 @@ class Job(models.Model):
     @property
     def exit_state(self) -> str:
         """How it ended, as a word for a badge."""
-        return "with_problems" if self.problems else self.status
+        return "with_problems" if self.exit_words else self.status
 
     @property
     def exit_words(self) -> str:
-        return "succeeded with problems" if self.problems else ""
+        """The words for it, where they are not those of the status."""
+        # A worker may have been lost after it wrote down the problems.
+        with_problems = self.problems and self.status == JobStatus.SUCCEEDED
+        return "succeeded with problems" if with_problems else ""
 
     def run_time(self, at: datetime) -> timedelta | None:
         """How long the job ran, or has been running at ``at``; None before it started."""

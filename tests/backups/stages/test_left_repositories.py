@@ -262,3 +262,10 @@ def test_a_repository_that_is_unfit_before_is_left(
     assert work.with_parts == []
     with pytest.raises(Refused, match=r"is left: copy in offsite failed: .*; copy in"):
         leave_unfit(Run(job), work, replace(survey, repositories=(replace(gone, name="main"),)))
+
+
+def test_a_lost_job_is_lost_whatever_its_problems() -> None:
+    ended = {status: Job(status=status, problems="x").exit_state for status in JobStatus}
+    assert ended[JobStatus.SUCCEEDED] == "with_problems"
+    assert ended[JobStatus.LOST] == "lost"
+    assert Job(status=JobStatus.SUCCEEDED).exit_state == "succeeded"
