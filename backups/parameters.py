@@ -122,6 +122,11 @@ class ExportParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
+class CopyParameters(Parameters):
+    """Nothing beyond the columns: of its repositories, the other one gets the copy."""
+
+
+@dataclass(frozen=True, slots=True)
 class PurgeParameters(Parameters):
     reason: str
     # Whether the last restorable backup may go.
@@ -151,6 +156,7 @@ _OF: Mapping[Operation, type[Parameters]] = {
     Operation.RESTORE_TEST: RestoreTestParameters,
     Operation.CONSOLIDATE: ConsolidateParameters,
     Operation.EXPORT: ExportParameters,
+    Operation.COPY: CopyParameters,
     Operation.PURGE: PurgeParameters,
 }
 

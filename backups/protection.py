@@ -77,6 +77,8 @@ class ProtectionFacts:
     proven_at: datetime | None = None
     # How many stored copies are unusable, and why; blank if none.
     unusable_copies: str = ""
+    # How many backups lack a copy that was to be made and failed, and where; blank if none.
+    missing_copies: str = ""
     # A repository of its copies that is on the disk of its data; blank if none is known.
     shared_disk: str = ""
     # Why the history of its backup tool cannot be read; blank if it can.
@@ -153,6 +155,8 @@ def _risks(facts: ProtectionFacts) -> list[str]:
         reasons.append("a backup or its proof is dated in the future: check the clocks")
     if facts.unusable_copies:
         reasons.append(facts.unusable_copies)
+    if facts.missing_copies:
+        reasons.append(facts.missing_copies)
     reasons += [f"{proof} failed" for proof in facts.failed_proofs]
     if facts.proven_at and facts.now - facts.proven_at > OLDEST_PROOF:
         reasons.append(f"no backup verified or restore-tested for {OLDEST_PROOF.days} days")

@@ -21,6 +21,7 @@ class Operation(models.TextChoices):
     CONSOLIDATE = "consolidate", "Consolidation"
     EXPORT = "export", "Export"
     PURGE = "purge", "Purge"
+    COPY = "copy", "Copy"
 
 
 class DrillPoint(models.TextChoices):

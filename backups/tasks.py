@@ -27,7 +27,7 @@ from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.restores import due as due_tests
 from backups.retention import binlogs, expiry, pruning, renewal
 from backups.running import samples
-from backups.schedules import tick
+from backups.schedules import copies, tick
 from backups.schedules.matching import match_jobs
 from backups.states import JobStatus, Operation
 
@@ -222,6 +222,14 @@ def renew_locks() -> None:
 def consolidate_chains() -> None:
     """Request a full backup of each chain that has become as long as its schedule lets it."""
     due.consolidate_chains(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def copy_wanted() -> None:
+    """Request the copies that are wanted in further repositories and due."""
+    copies.copy_wanted(now())
 
 
 @shared_task(ignore_result=True)

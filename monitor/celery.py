@@ -28,6 +28,7 @@ EVERY_SECONDS = {
     "backups.tasks.forget_samples": 3600,
     "alerts.tasks.evaluate_changed": 10,
     "backups.tasks.consolidate_chains": 600,
+    "backups.tasks.copy_wanted": 60,
     "alerts.tasks.evaluate_all": 300,
     "alerts.tasks.dispatch_notifications": 10,
     "alerts.tasks.recheck_open_alerts": 60,

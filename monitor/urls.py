@@ -19,6 +19,7 @@ from monitor.views import (
     jobs,
     kept_folders,
     login,
+    missing_copies,
     pins,
     preferences,
     repositories,
@@ -127,6 +128,12 @@ urlpatterns = [
     path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
     path("backups/<str:label>/hold/", pins.backup_hold, name="backup-hold"),
     path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),
+    path("backups/<str:label>/copy/", missing_copies.backup_copy, name="backup-copy"),
+    path(
+        "backups/<str:label>/missing/<int:wanted>/give-up/",
+        missing_copies.missing_copy_give_up,
+        name="missing-copy-give-up",
+    ),
     path(
         "backups/<str:label>/copies/<int:copy>/changed/",
         changed_copies.copy_changed,

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 
 from alerts.facts.belonging import Belonging
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.load_history import COMPARED, History
 from alerts.facts.load_recoverable import Archived
-from backups.models import BackupCopy, Instance, Job
+from backups.models import BackupCopy, Instance, Job, WantedCopy
 from backups.states import CopyStatus, JobStatus, Operation
 
 
@@ -126,5 +126,9 @@ def _count_copies(backups: Sequence[int]) -> Counter[int]:
 
 def _count_wanted(jobs: Sequence[int]) -> dict[int, int]:
     """Map jobs to the number of repositories they were to write to."""
-    rows = Job.repositories.through._default_manager.filter(job_id__in=jobs)
+    # Those that are known to be missing have a rule of their own.
+    missing = WantedCopy.objects.filter(
+        backup__made_by=OuterRef("job"), repository=OuterRef("repository")
+    )
+    rows = Job.repositories.through._default_manager.filter(~Exists(missing), job_id__in=jobs)
     return dict(rows.order_by().values_list("job_id").annotate(wanted=Count("id")))

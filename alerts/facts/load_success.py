@@ -23,7 +23,7 @@ def build_successes(
     )
     columns = rows.order_by("id").values(
         "id", "instance_id", "kind", "started_at", "ended_at", "lock_time",
-        "occurrence__schedule_id", "product__raw_bytes", "product__lock_time",
+        "occurrence__schedule_id", "product__raw_bytes", "product__lock_time", "problems",
     )  # fmt: skip
     for row in columns:
         pk, started_at, ended_at = row["instance_id"], row["started_at"], row["ended_at"]
@@ -38,4 +38,5 @@ def build_successes(
             run_time=ended_at - started_at if started_at and ended_at else None,
             raw_bytes=row["product__raw_bytes"],
             lock_time=lock_time if lock_time is not None else row["lock_time"],
+            problems=tuple(row["problems"].splitlines()),
         )

@@ -102,3 +102,20 @@ class SuccessFacts(Facts):
     run_time: timedelta | None
     raw_bytes: int | None = None
     lock_time: timedelta | None = None
+    # What went wrong all the same.
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCopyFacts(Facts):
+    """Copies that the backups of an instance were to have in one repository, and have not."""
+
+    repository: str
+    count: int
+    # Since when the oldest of them is missing.
+    since: datetime
+    # The newest attempt that failed, of which backup; blank if none has been made.
+    label: str
+    error: str = ""
+    hint: str = ""
+    failed_at: datetime | None = None

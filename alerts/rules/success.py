@@ -12,9 +12,14 @@ from backups.units import format_bytes, format_duration
 def check_succeeded(facts: SuccessFacts, limits: Limits) -> Finding | None:
     kind = BackupKind(facts.kind).label.lower() if facts.kind else ""
     size = f", {format_bytes(facts.raw_bytes)}" if facts.raw_bytes is not None else ""
+    how = "succeeded with problems" if facts.problems else "succeeded"
+    problems = "".join(f"; {problem}" for problem in facts.problems)
+    took = format_duration(facts.run_time)
     return Finding(
-        message=f"{kind} backup succeeded in {format_duration(facts.run_time)}{size}".strip(),
+        message=f"{kind} backup {how} in {took}{size}{problems}".strip(),
+        severity=Severity.WARNING if facts.problems else None,
         facts={
+            "problems": list(facts.problems),
             "ended_at": facts.ended_at.isoformat(),
             "raw_bytes": facts.raw_bytes,
             "lock_time_s": facts.lock_time.total_seconds() if facts.lock_time else None,

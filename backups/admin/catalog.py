@@ -8,7 +8,15 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Backup, BackupAncestor, BackupCopy, BackupTables, Drill, Evidence
+from backups.models import (
+    Backup,
+    BackupAncestor,
+    BackupCopy,
+    BackupTables,
+    Drill,
+    Evidence,
+    WantedCopy,
+)
 
 
 class CopyInline(HistoryInline):
@@ -79,3 +87,12 @@ class BackupTablesAdmin(HistoryAdmin):
     list_select_related = ["backup"]
     search_fields = ["backup__label"]
     autocomplete_fields = ["backup"]
+
+
+@admin.register(WantedCopy)
+class WantedCopyAdmin(HistoryAdmin):
+    list_display = ["backup", "repository", "cause", "wanted_at", "failed_at", "dropped_at"]
+    list_filter = ["cause", "repository"]
+    list_select_related = ["backup", "repository"]
+    search_fields = ["backup__label", "repository__name", "error"]
+    autocomplete_fields = ["backup", "repository", "job"]

@@ -29,7 +29,7 @@ class BackupScheduleAdmin(ModelAdmin):
     ]  # fmt: skip
     list_filter = ["enabled", "origin", "kind"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
-    filter_horizontal = ["instances", "groups", "tags", "repositories"]
+    filter_horizontal = ["instances", "groups", "tags", "repositories", "copy_to"]
     # Schedules are paused on their page or by a command, which require a reason.
     readonly_fields = [
         "next_due_at", "created_at", "paused_at", "paused_until", "paused_by", "paused_reason",

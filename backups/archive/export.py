@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from backups.archive.meter import Meter
-from backups.archive.passing import CHUNKS_AHEAD, passing_manifest, passing_pack
-from backups.archive.reader import BackupReader
+from backups.archive.passing import CHUNKS_AHEAD, passing_manifest, passing_object
+from backups.archive.reader import DAMAGE_HINT, BackupReader
+from backups.exceptions import ArchiveError
 from backups.repositories.base import Identity
 from backups.repositories.exported.members import BLOCK
 from backups.repositories.exported.writer import ExportWriter
@@ -49,14 +51,27 @@ def _export(
 ) -> None:
     for pack in reader.manifest.contents.packs:
         meter.current_file = reader.pack_object(pack.number)
-        chunks = passing_pack(reader, pack.number, pool, check)
-        writer.add(meter.current_file, pack.stored_bytes, _counted(chunks, meter))
+        digest = hashlib.sha256()
+        chunks = passing_object(reader.store, meter.current_file, pack.stored_bytes, pool)
+        counted = _counted(chunks, meter, check, digest.update)
+        writer.add(meter.current_file, pack.stored_bytes, counted)
+        if digest.hexdigest() != pack.sha256:
+            raise ArchiveError(
+                f"{meter.current_file} is damaged: its SHA-256 does not match", hint=DAMAGE_HINT
+            )
         meter.files_done += 1
     blob = passing_manifest(reader)
     writer.add(manifest_name(reader.folder), len(blob), [blob])
 
 
-def _counted(chunks: Iterable[bytes], meter: Meter) -> Iterator[bytes]:
+def _counted(
+    chunks: Iterable[bytes],
+    meter: Meter,
+    check: Callable[[], None],
+    hash_bytes: Callable[[bytes], None],
+) -> Iterator[bytes]:
     for chunk in chunks:
+        check()
+        hash_bytes(chunk)
         meter.raw_bytes += len(chunk)
         yield chunk

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from backups.archive.meter import Meter
 from backups.archive.pack_writer import BuiltFrame, PackSink
 from backups.archive.packs import FULL_BYTES
 from backups.exceptions import ArchiveError
-from backups.repositories.base import ObjectStore
+from backups.repositories.several import Stores
 
 # Enough that the pool never waits for the reader, few enough to stay small in memory.
 FRAMES_IN_FLIGHT_PER_THREAD = 3
@@ -41,7 +41,7 @@ class FramePipeline:
 
     def __init__(
         self,
-        stores: Sequence[ObjectStore],
+        stores: Stores,
         folder: str,
         *,
         backup: UUID,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,7 +20,8 @@ from backups.archive.packs import (
     build_tail,
     pack_name,
 )
-from backups.repositories.base import ObjectStore, Upload
+from backups.repositories.base import Upload
+from backups.repositories.several import Stores, as_several
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class PackSink:
 
     def __init__(
         self,
-        stores: Sequence[ObjectStore],
+        stores: Stores,
         folder: str,
         *,
         backup: UUID,
@@ -49,7 +49,7 @@ class PackSink:
         full_bytes: int = FULL_BYTES,
     ) -> None:
         self._full_bytes = full_bytes
-        self._stores, self._folder = stores, folder
+        self._stores, self._folder = as_several(stores), folder
         self._backup, self._cipher, self._check = backup, cipher, check
         self._open: _OpenPack | None = None
         self._packs: list[StoredPack] = []
@@ -89,12 +89,12 @@ class PackSink:
     def _begin(self, number: int) -> _OpenPack:
         name = f"{self._folder}/{pack_name(number)}"
         header = build_header(number, backup=self._backup, cipher=self._cipher)
-        with ExitStack() as begun:
-            uploads = [begun.enter_context(store.create(name)) for store in self._stores]
-            pack = _OpenPack(number, uploads, header)
-            # From here on the pack cleans up after itself.
-            begun.pop_all()
-        return pack
+        upload = self._stores.create(name)
+        try:
+            return _OpenPack(number, upload, header)
+        except BaseException:
+            _drop(upload)
+            raise
 
     def _complete(self, pack: _OpenPack) -> None:
         """Commit in the background, at most one pack behind, because syncing is slow."""
@@ -116,11 +116,11 @@ class PackSink:
 class _OpenPack:
     """A pack being written to every store."""
 
-    def __init__(self, number: int, uploads: Sequence[Upload], header: bytes) -> None:
+    def __init__(self, number: int, upload: Upload, header: bytes) -> None:
         self.index = PackIndex(number)
         self.size = 0
         self.extents = 0
-        self._uploads = uploads
+        self._upload = upload
         self._header = header
         self._digest = hashlib.sha256()
         self._write(header)
@@ -146,20 +146,20 @@ class _OpenPack:
         )
 
     def commit(self, check: Callable[[], None]) -> None:
-        with ExitStack() as uploads:
-            for upload in self._uploads:
-                uploads.enter_context(upload)
+        with self._upload:
             check()
-            for upload in self._uploads:
-                upload.commit()
+            self._upload.commit()
 
     def drop(self) -> None:
-        with ExitStack() as uploads:
-            for upload in self._uploads:
-                uploads.enter_context(upload)
+        _drop(self._upload)
 
     def _write(self, chunk: bytes) -> None:
         self._digest.update(chunk)
-        for upload in self._uploads:
-            upload.write(chunk)
+        self._upload.write(chunk)
         self.size += len(chunk)
+
+
+def _drop(upload: Upload) -> None:
+    """Leave an upload without a commit."""
+    with upload:
+        pass

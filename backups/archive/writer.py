@@ -6,7 +6,7 @@ Memory is bounded: frames in flight times frame size, whatever the size of the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -35,7 +35,7 @@ from backups.archive.records import (
     PhaseStarted,
     Record,
 )
-from backups.repositories.base import ObjectStore
+from backups.repositories.several import Stores
 
 
 class ArchiveWriter:
@@ -47,7 +47,7 @@ class ArchiveWriter:
 
     def __init__(
         self,
-        stores: Sequence[ObjectStore],
+        stores: Stores,
         folder: str,
         *,
         backup: UUID,

@@ -6,10 +6,13 @@ from django.db import transaction
 
 from backups.access import checked_store, identity_of
 from backups.archive.reader import BackupReader
+from backups.catalog.evidence import without_faults
 from backups.exceptions import ArchiveError, BadInput, Refused
+from backups.health.usable import usable_copies
 from backups.keys.load import load_keys
-from backups.models import Backup, BackupCopy, Job
+from backups.models import Backup, BackupCopy, Job, Repository
 from backups.states import CopyStatus
+from backups.transitions.wanted_copies import copy_made
 
 
 def named_copy(label: str, repository: str | None = None) -> BackupCopy:
@@ -27,6 +30,21 @@ def named_copy(label: str, repository: str | None = None) -> BackupCopy:
     return copy
 
 
+def source_for(backup: Backup, target: Repository, repository: str | None = None) -> BackupCopy:
+    """Return the copy to make another one of; without a repository, a sound one near at hand."""
+    if repository is not None:
+        return named_copy(backup.label, repository)
+    usable = usable_copies().filter(backup=backup).exclude(repository=target)
+    for copies in (without_faults(usable), usable):
+        # Reading a bucket takes longer, and may cost money.
+        near_first = copies.select_related("repository", "backup__instance").order_by(
+            "repository__kind", "id"
+        )
+        if (copy := near_first.first()) is not None:
+            return copy
+    raise BadInput(f"{backup.label} has no copy that could be read, besides in {target}")
+
+
 def copy_of(job: Job) -> BackupCopy:
     if job.copy is None:
         raise BadInput(f"{job} names no copy to work on")
@@ -41,6 +59,33 @@ def labels_needing(copy: BackupCopy) -> list[str]:
         status=CopyStatus.STORED,
     )
     return list(stored.order_by("backup__label").values_list("backup__label", flat=True))
+
+
+def other_copies(copy: BackupCopy, *, besides: Repository) -> list[BackupCopy]:
+    """Return the copies of the same backup elsewhere that nothing is known against."""
+    others = without_faults(usable_copies()).filter(backup=copy.backup)
+    others = others.exclude(pk=copy.pk).exclude(repository=besides)
+    return list(others.select_related("repository").order_by("id"))
+
+
+def register_copy(
+    backup: Backup, repository: Repository, folder: str, reader: BackupReader
+) -> BackupCopy:
+    """Write the row of a copy that was made of another one, and has been read back."""
+    manifest = reader.manifest
+    copy, _ = BackupCopy.objects.get_or_create(
+        backup=backup,
+        repository=repository,
+        defaults={
+            "path": folder,
+            "stored_bytes": manifest.contents.stored_bytes,
+            "pack_count": len(manifest.contents.packs),
+            "key_id": manifest.envelope.key_id,
+            "manifest_digest": manifest.digest,
+        },
+    )
+    copy_made(backup, repository)
+    return copy
 
 
 def open_copy(copy: BackupCopy) -> BackupReader:

@@ -28,7 +28,7 @@ def load_candidates(instance: Instance) -> list[Candidate]:
         .order_by("-ended_at", "-id")
         .prefetch_related("copies__repository")[:MOST]
     )
-    usable = _usable_in(backups)
+    usable, damaged = _usable_in(backups), _damaged_in(backups)
     proofs = load_proofs(backups)
     stored = BackupCopy.objects.filter(backup__in=backups, status=CopyStatus.STORED)
     # Only the newest one is asked how long and how large its chain is.
@@ -43,6 +43,7 @@ def load_candidates(instance: Instance) -> list[Candidate]:
             series_of(backup.server_version),
             frozenset(usable.get(backup.pk, ())),
             _fault(proofs[backup.pk], sound=backup.pk in sound),
+            frozenset(damaged.get(backup.pk, ())),
             *_chain_of(backup, chains.get(backup.pk, ())),
         )
         for backup in backups
@@ -83,6 +84,22 @@ def _usable_in(backups: Iterable[Backup]) -> dict[int, set[str]]:
     for backup, repository in rows.values_list("backup", "repository__name"):
         usable.setdefault(backup, set()).add(repository)
     return usable
+
+
+def _damaged_in(backups: Iterable[Backup]) -> dict[int, set[str]]:
+    """Map backups to the repositories where a copy is damaged of them or of what they need."""
+    ids = [backup.pk for backup in backups]
+    needed_by: dict[int, set[int]] = {pk: {pk} for pk in ids}
+    rows = BackupAncestor.objects.filter(backup__in=ids).values_list("backup", "ancestor")
+    for backup, ancestor in rows:
+        needed_by.setdefault(ancestor, set()).add(backup)
+    faulty = BackupCopy.objects.filter(backup__in=list(needed_by), status=CopyStatus.STORED)
+    damaged: dict[int, set[str]] = {}
+    found = faulty.exclude(fault="", key_fault="").values_list("backup", "repository__name")
+    for copied, repository in found:
+        for backup in needed_by[copied]:
+            damaged.setdefault(backup, set()).add(repository)
+    return damaged
 
 
 def _fault(proof: BackupProof, *, sound: bool) -> str:

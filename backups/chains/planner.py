@@ -2,7 +2,7 @@
 
 Pure. A wrong base costs space and never correctness, because every block is compared by its hash.
 The reasons for a full backup are therefore reasons of sense: nothing to go on from, or a chain
-that would be long, spread over repositories, or of another server program. Where whichever is due
+that would be long, nowhere whole, or of another server program. Where whichever is due
 was requested, a chain that is old or whose increments save little ends as well.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 # As in the states of a backup.
@@ -52,6 +52,8 @@ class Candidate:
     repositories: frozenset[str]
     # Why it should not be relied on: "failed its verify"; blank if nothing is known.
     fault: str = ""
+    # The repositories in which a copy of it, or of what it needs, is damaged.
+    damaged_in: frozenset[str] = frozenset()
     # When the full backup of its chain began; None is unknown.
     full_began_at: datetime | None = None
     # What it and the links before it stored, as shares of that full one; the newest first.
@@ -82,6 +84,8 @@ class Choice:
     base: str
     reason: str
     cause: Cause = Cause.NONE
+    # Where the backup cannot go, because its base is not there: copies follow the chain later.
+    left: frozenset[str] = frozenset()
 
 
 def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
@@ -107,10 +111,13 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
             f"{wanted.most_links} may follow a full",
             Cause.CHAIN_FULL,
         )
+    left = wanted.repositories - newest.repositories
     if wanted.kind == AUTO:
-        return _whichever_is_due(wanted, newest)
+        due = _whichever_is_due(wanted, newest)
+        return replace(due, left=left) if due.base else due
     since = "the newest full one" if since_full else "the newest backup"
-    return Choice(wanted.kind, newest.label, f"changes since {newest.label}, {since}")
+    reason = f"changes since {newest.label}, {since}"
+    return Choice(wanted.kind, newest.label, reason, left=left)
 
 
 def are_large(shares: Sequence[float], share: float = LARGE, in_a_row: int = IN_A_ROW) -> bool:
@@ -137,8 +144,11 @@ def _whichever_is_due(wanted: Wanted, newest: Candidate) -> Choice:
 
 
 def _why_not(wanted: Wanted, base: Candidate) -> str:
-    if missing := sorted(wanted.repositories - base.repositories):
-        return f"cannot be read in {', '.join(missing)}, and a chain lives whole in one repository"
+    missing = wanted.repositories - base.repositories
+    # Where it is only missing, the chain can be copied to later; a damaged one cannot be completed.
+    if missing == wanted.repositories or missing & base.damaged_in:
+        names = ", ".join(sorted(missing))
+        return f"cannot be read in {names}, and a chain lives whole in one repository"
     if base.fault:
         return base.fault
     if base.engine != wanted.engine:

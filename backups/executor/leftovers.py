@@ -17,10 +17,12 @@ from django.db.models import QuerySet
 
 from backups.access import checked_store
 from backups.catalog.register import register_finished
-from backups.exceptions import MooringError
+from backups.exceptions import MooringError, Refused
+from backups.jobs.copying import target_of
 from backups.keys.load import load_keys
-from backups.models import BackupCopy, Job, KeptRestore
+from backups.models import Backup, BackupCopy, Job, KeptRestore, WantedCopy
 from backups.models.clock import shared
+from backups.models.wanted_copy import WantCause
 from backups.parameters import ExportParameters, RestoreParameters
 from backups.repositories.exported.writer import remove_unfinished
 from backups.repositories.layout import backup_folder, manifest_name
@@ -30,6 +32,7 @@ from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
 from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
 from backups.transitions.jobs import lose
+from backups.transitions.wanted_copies import want_copy
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +139,8 @@ def _clear(job: Job) -> None:
     match Operation(job.operation):
         case Operation.BACKUP | Operation.CONSOLIDATE:
             _remove_partial_backup(job)
+        case Operation.COPY:
+            _remove_partial_copy(job)
         case Operation.RESTORE:
             asked = RestoreParameters.of(job)
             release_folder(asked.target, asked.mark or job.pk)
@@ -152,10 +157,14 @@ def _remove_partial_backup(job: Job) -> None:
         return
     folder = backup_folder(job.instance.uuid, job.label)
     known = BackupCopy.objects.filter(backup__label=job.label).values("repository")
+    failed = WantedCopy.objects.filter(backup__label=job.label).values_list("repository", flat=True)
+    given_up = set(failed)
+    refuse_while_copied(job)
     for repository in job.repositories.exclude(pk__in=known):
         # The bytes are not on another disk at the same path: leave it, and retry.
         store = checked_store(repository)
-        if job.status == JobStatus.LOST and store.exists(manifest_name(folder)):
+        lost = job.status == JobStatus.LOST and repository.pk not in given_up
+        if lost and store.exists(manifest_name(folder)):
             register_finished(job, repository, load_keys() if repository.encrypted else None)
             logger.warning(
                 "%s: %s was complete in %s and is registered now",
@@ -173,6 +182,43 @@ def _remove_partial_backup(job: Job) -> None:
             repository,
             extra={"action": "leftovers_removed", "job_id": job.pk},
         )
+    _want_missing_copies(job)
+
+
+def refuse_while_copied(job: Job) -> None:
+    """Raise Refused while a copy writes what has the same name: its bytes are no leftovers."""
+    copying = Job.objects.filter(operation=Operation.COPY, status=JobStatus.RUNNING)
+    if writing := copying.filter(label=job.label).first():
+        raise Refused(f"{writing} writes {job.label}")
+
+
+def _remove_partial_copy(job: Job) -> None:
+    """Remove what a copy has left of the backup that was on its way."""
+    refuse_while_copied(job)
+    target, folder = target_of(job), backup_folder(job.instance.uuid, job.label)
+    if not job.label or BackupCopy.objects.filter(backup__label=job.label, repository=target):
+        return
+    freed = checked_store(target).remove_tree(folder)
+    logger.info(
+        "%s: removed %d partial bytes of %s from %s",
+        job,
+        freed,
+        job.label,
+        target,
+        extra={"action": "leftovers_removed", "job_id": job.pk},
+    )
+
+
+def _want_missing_copies(job: Job) -> None:
+    """Record which repositories have no copy of a backup that exists though its job was lost."""
+    backup = Backup.objects.filter(made_by=job).first()
+    if backup is None or job.status != JobStatus.LOST:
+        return
+    known = backup.copies.values("repository")
+    wanted = backup.wanted_copies.values("repository")
+    for repository in job.repositories.exclude(pk__in=known).exclude(pk__in=wanted):
+        error = "the worker was lost before it was whole"
+        want_copy(backup, repository, WantCause.FAILED, error=error, job=job)
 
 
 def _finish_purge(job: Job) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from backups.exceptions import BadInput
+from backups.jobs.copying import target_of
 from backups.models import Job
 from backups.parameters import (
     BackupParameters,
     ConsolidateParameters,
+    CopyParameters,
     ExportParameters,
     Parameters,
     PurgeParameters,
@@ -18,10 +20,11 @@ from backups.parameters import (
     RestoreTestParameters,
     VerifyParameters,
 )
-from backups.stages import backup, consolidate, export, proof, purge, restore
+from backups.stages import backup, consolidate, copying, export, proof, purge, restore
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
 from backups.stages.consolidate.work import consolidate_work
+from backups.stages.copying.work import copying_work
 from backups.stages.export.work import export_work
 from backups.stages.proof.read_packs import verify_work
 from backups.stages.purge.decide import purge_work
@@ -101,6 +104,14 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
     ),
     Operation.PURGE: Plan(
         PurgeParameters, always(purge.STAGES), purge.STAGES, purge_work, _copy_key
+    ),
+    Operation.COPY: Plan(
+        CopyParameters,
+        always(copying.STAGES),
+        copying.STAGES,
+        copying_work,
+        # Two would write the same backups of a chain.
+        lambda job, asked: f"copies:{job.instance_id}:{target_of(job).pk}",
     ),
 }
 

@@ -25,6 +25,7 @@ from backups.models import (
     ObservedHistory,
     Occurrence,
     Repository,
+    WantedCopy,
 )
 from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
@@ -41,6 +42,7 @@ from backups.states import (
     Operation,
     WaitReason,
 )
+from backups.units import format_count
 
 # An older irregular run is no longer relevant: later runs have followed.
 SLIPS_COUNT = timedelta(days=8)
@@ -130,7 +132,7 @@ def gather_facts(
     covers = {s.pk: cover_of(s, now) for covering in schedules.values() for s in covering}
     slips, faults = _slips(ids, now), _history_faults(ids)
     failed = _failed_proofs([possible.newest_id for possible in candidates if possible.newest_id])
-    proven, unusable = _proven(ids), _unusable(ids)
+    proven, unusable, missing = _proven(ids), _unusable(ids), _missing(ids)
     return {
         candidate.pk: ProtectionFacts(
             now=now,
@@ -142,6 +144,7 @@ def gather_facts(
             failed_proofs=failed[candidate.pk],
             proven_at=proven.get(candidate.pk),
             unusable_copies=unusable.get(candidate.pk, ""),
+            missing_copies=missing.get(candidate.pk, ""),
             shared_disk=candidate.shared_disk or "",
             history_fault=faults.get(candidate.pk, ""),
             unreachable=candidate.unreachable_reason if candidate.unreachable_since else "",
@@ -301,3 +304,16 @@ def _unusable(ids: Sequence[int]) -> dict[int, str]:
         row["backup__instance"]: f"{row['count']} stored copies cannot be read: {row['reason']}"
         for row in rows
     }
+
+
+def _missing(ids: Sequence[int]) -> dict[int, str]:
+    """Return by instance how many backups have no copy where one failed."""
+    failed = WantedCopy.objects.still_wanted().filter(backup__instance__in=ids).exclude(error="")
+    counted = failed.order_by().values("backup__instance", "repository__name")
+    missing: defaultdict[int, list[str]] = defaultdict(list)
+    for row in counted.annotate(count=Count("pk")).order_by("repository__name"):
+        backups = format_count(row["count"], "backup")
+        missing[row["backup__instance"]].append(
+            f"{backups} without a copy in {row['repository__name']}"
+        )
+    return {pk: "; ".join(words) for pk, words in missing.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from backups.engines.clone import CloneOptions
 from backups.exceptions import Refused
 from backups.jobs.consolidation import create_consolidate_job
+from backups.jobs.copying import create_copying_job, target_of
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Job
 from backups.models.catalog import Origin
@@ -63,6 +64,8 @@ def rerun(job: Job, *, requested_by: User) -> Job:
         asked = replace(asked, schedule=None)
     if job.operation == Operation.CONSOLIDATE:
         return create_consolidate_job(job.copy, requested_by=requested_by)
+    if job.operation == Operation.COPY:
+        return create_copying_job(job.copy, target_of(job), requested_by=requested_by)
     return create_copy_job(
         Operation(job.operation), job.copy, requested_by=requested_by, parameters=asked
     )

@@ -33,6 +33,7 @@ QUEUES: Mapping[Operation, str] = {
     Operation.RESTORE_TEST: "transfer",
     Operation.CONSOLIDATE: "transfer",
     Operation.EXPORT: "transfer",
+    Operation.COPY: "transfer",
     Operation.PURGE: "transfer",
 }
 

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from backups.executor.execute import execute
 from backups.jobs.waiting import explain_waiting
-from backups.management.output import DONE, FAILED, REFUSED, Answer, table
+from backups.management.output import DONE, FAILED, REFUSED, WITH_PROBLEMS, Answer, table
 from backups.models import Job
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
 from backups.transitions.jobs import JobOutcome, end
@@ -53,9 +53,13 @@ def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
 def answer_for(job: Job) -> Answer:
     """Return the outcome of a job for people and for scripts."""
     exit_code = _EXIT_CODES.get(JobStatus(job.status), FAILED)
-    shown: list[Any] = [stage_table(job), f"{job} {job.get_status_display().lower()}"]
+    if job.exit_words:
+        exit_code = WITH_PROBLEMS
+    ended = job.exit_words or job.get_status_display().lower()
+    shown: list[Any] = [stage_table(job), f"{job} {ended}"]
     if job.kind_reason:
         shown.append(f"{job.get_kind_display().lower()} backup: {job.kind_reason}")
+    shown += [f"problem: {problem}" for problem in job.problems.splitlines()]
     if job.error:
         shown += [f"error: {job.error}", *([f"HINT: {job.hint}"] if job.hint else [])]
     return Answer(fields=job_fields(job), shown=shown, exit_code=exit_code)
@@ -74,6 +78,7 @@ def job_fields(job: Job) -> dict[str, object]:
         "label": job.label or (job.backup.label if job.backup else ""),
         "error": job.error,
         "hint": job.hint,
+        "problems": job.problems.splitlines(),
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "lock_time": job.lock_time,

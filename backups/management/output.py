@@ -7,6 +7,7 @@ error becomes a message and an exit code:
     1  failed: any other MooringError, or an answer with that code
     2  bad input: BadInput, CommandError, and what argparse refuses
     3  refused by preflight: Refused, or an answer with that code
+    4  done, with problems: a backup is not in every repository it was to go to
     130  interrupted
 
 Only ``execute`` ends the process. Through ``call_command`` a MooringError is raised unchanged, and
@@ -33,7 +34,7 @@ from backups.activity import acting_as, command_actor
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.visible import visible
 
-DONE, FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, BAD_INPUT, REFUSED, WITH_PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 # Without a terminal lines are not wrapped, so that they can be searched.
 _WIDTH_OF_A_PIPE = 1000
 

@@ -23,6 +23,7 @@ from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule, Occurrence
+from backups.models.wanted_copy import WantedCopy
 
 __all__ = [
     "Activity",
@@ -56,5 +57,6 @@ __all__ = [
     "SegmentCopy",
     "Tag",
     "TickHeartbeat",
+    "WantedCopy",
     "WorkerHeartbeat",
 ]

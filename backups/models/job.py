@@ -77,6 +77,8 @@ class Job(models.Model):
     failed_stage = models.CharField(max_length=40, blank=True)
     # The same for all jobs that failed the same way; see backups.transitions.failure_key.
     failure_key = models.CharField(max_length=32, blank=True)
+    # Of a job that succeeded: what went wrong all the same, a line for each.
+    problems = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -161,6 +163,18 @@ class Job(models.Model):
     @property
     def active(self) -> bool:
         return self.status in ACTIVE_JOB_STATUSES
+
+    @property
+    def exit_state(self) -> str:
+        """How it ended, as a word for a badge."""
+        return "with_problems" if self.exit_words else self.status
+
+    @property
+    def exit_words(self) -> str:
+        """The words for it, where they are not those of the status."""
+        # A worker may have been lost after it wrote down the problems.
+        with_problems = self.problems and self.status == JobStatus.SUCCEEDED
+        return "succeeded with problems" if with_problems else ""
 
     def run_time(self, at: datetime) -> timedelta | None:
         """How long the job ran, or has been running at ``at``; None before it started."""

@@ -95,6 +95,10 @@ class BackupSchedule(RetentionSettings):
     )
 
     repositories = models.ManyToManyField(Repository, related_name="schedules", blank=True)
+    # Where its backups are copied to later, without the server, and at which times of the day.
+    copy_to = models.ManyToManyField(Repository, related_name="copied_to_by", blank=True)
+    copy_opens_at = models.TimeField(null=True, blank=True)
+    copy_closes_at = models.TimeField(null=True, blank=True)
     # Null: never. A chain with so many backups after its full one becomes a full one of its own.
     consolidate_after = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
@@ -180,6 +184,10 @@ class BackupSchedule(RetentionSettings):
             length = getattr(self, name)
             if length is not None and not timedelta(0) <= length <= LONGEST:
                 faults[name] = "A duration must be between 0 and 100 years."
+        if (self.copy_opens_at is None) != (self.copy_closes_at is None):
+            faults["copy_closes_at"] = "Enter both times, or neither."
+        elif self.copy_opens_at is not None and self.copy_opens_at == self.copy_closes_at:
+            faults["copy_closes_at"] = "The times must differ; leave both blank for any time."
         if self.window <= timedelta(0):
             faults["window"] = "The window must be longer than zero."
         elif self.grace > self.window:

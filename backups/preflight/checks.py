@@ -112,9 +112,8 @@ def decide_checks(survey: Survey) -> list[Check]:
         checks.append(check_key(survey.key_id, survey.key_problem))
     if not survey.repositories:
         checks.append(NO_REPOSITORY)
-    for repository in survey.repositories:
-        checks += check_repository(repository, survey)
-        checks += check_disk(repository, survey.name, survey.data_folders, survey.data_device)
+    for about_one in checks_of_repositories(survey).values():
+        checks += about_one
     return checks
 
 
@@ -288,12 +287,23 @@ def check_repository(repository: RepositorySurvey, survey: Survey) -> list[Check
     ]
 
 
-def check_full_rooms(survey: Survey) -> list[Check]:
-    """Check whether a full backup fits, where another kind was requested."""
-    return [
-        _room_check(repository, _full_room(repository, survey))
+def check_full_rooms(survey: Survey) -> dict[str, list[Check]]:
+    """Check by repository whether a full backup fits, where another kind was requested."""
+    return {
+        repository.name: [_room_check(repository, _full_room(repository, survey))]
         for repository in survey.repositories
-    ]
+    }
+
+
+def checks_of_repositories(survey: Survey) -> dict[str, list[Check]]:
+    """Return by repository the checks that are about it alone."""
+    return {
+        repository.name: [
+            *check_repository(repository, survey),
+            *check_disk(repository, survey.name, survey.data_folders, survey.data_device),
+        ]
+        for repository in survey.repositories
+    }
 
 
 def _full_room(repository: RepositorySurvey, survey: Survey) -> RoomEstimate:

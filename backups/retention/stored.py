@@ -7,12 +7,12 @@ checks that run all the time; see ``backups.catalog.condition``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 
-from backups.models import BackupCopy, Evidence, Job, Occurrence
+from backups.models import BackupCopy, Evidence, Job, Occurrence, WantedCopy
 from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
 from backups.states import (
@@ -25,6 +25,9 @@ from backups.states import (
 
 UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.REFUSED, OccurrenceStatus.MISSED}
 INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
+# How long a backup is kept for a copy that is wanted of it: one that never succeeds must not fill
+# the repository.
+WAITED_FOR = timedelta(days=14)
 CONCLUSIVE = TERMINAL_OCCURRENCE_STATUSES - INDIFFERENT
 
 
@@ -56,6 +59,8 @@ class StoredCopy(NamedTuple):
     schedule_id: int | None
     # Until when its store refuses to delete it, as it last said.
     locked_until: datetime | None
+    # A repository that is to have a copy of the backup, and has none yet; None: there is none.
+    wanted_in: str | None = None
 
 
 _COLUMNS = (
@@ -69,9 +74,15 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def stored_copies(instances: Collection[int] | None) -> list[StoredCopy]:
+def stored_copies(instances: Collection[int] | None, now: datetime) -> list[StoredCopy]:
     """Return the stored copies of these instances, or all."""
-    return [StoredCopy(*row) for row in _stored(instances).values_list(*_COLUMNS)]
+    wanted = WantedCopy.objects.filter(
+        backup=OuterRef("backup"), dropped_at=None, wanted_at__gt=now - WAITED_FOR
+    )
+    rows = _stored(instances).annotate(
+        wanted_in=Subquery(wanted.order_by("id").values("repository__name")[:1])
+    )
+    return [StoredCopy(*row) for row in rows.values_list(*_COLUMNS, "wanted_in")]
 
 
 def proof_results(instances: Collection[int] | None) -> tuple[set[int], set[int]]:

@@ -71,7 +71,7 @@ def judge_copies(
     ``faults`` nothing passing keeps anything: no failed run, no repository that is not mounted.
     Without ``locks`` no lock of a store does: the tick that renews them asks so.
     """
-    copies = stored_copies(instances)
+    copies = stored_copies(instances, now)
     owners = _load_owners(copies, instead, now)
     blocks = _Blocks(copies, owners, instances, held=held)
     failed, passed = proof_results(instances)
@@ -206,6 +206,8 @@ class _Blocks:
             return "the instance is disabled"
         if copy.repository_fault:
             return f"repository {copy.repository} cannot be used: {copy.repository_fault}"
+        if copy.wanted_in:
+            return f"a copy in {copy.wanted_in} is wanted, and not made yet"
         if failed := self._failed_run(copy):
             return f"nothing is deleted while the newest run is {failed}"
         return f"nothing is deleted while expiry is held: {self._held}" if self._held else ""

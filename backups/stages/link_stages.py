@@ -21,7 +21,7 @@ def link_names(job: Job) -> Sequence[str]:
     needed = job.copy.backup.ancestors.count() if job.copy is not None else 0
     if not 0 < needed < MOST_LINKS_LISTED:
         return ()
-    return [_name(number) for number in range(needed + 1)]
+    return [name_of_link(number) for number in range(needed + 1)]
 
 
 class LinkStages:
@@ -33,18 +33,18 @@ class LinkStages:
         self._reads: list[LinkRead] = []
 
     def link_began(self, number: int) -> None:
-        if _name(number) in self._listed:
-            self._run.stage_started(_name(number), now())
+        if name_of_link(number) in self._listed:
+            self._run.stage_started(name_of_link(number), now())
 
     def link_ended(self, number: int, read: LinkRead) -> None:
         self._reads.append(read)
-        if _name(number) not in self._listed:
+        if name_of_link(number) not in self._listed:
             return
         label = self._chain[number].manifest.envelope.label
         self._run.log(self._run.stage, f"{label}: {_in_words(read)}")
         # The page names the instance: what follows it is enough.
         moment = label.rpartition("@")[2]
-        self._run.stage_ended(_name(number), now(), detail=f"{moment}: {_in_words(read)}")
+        self._run.stage_ended(name_of_link(number), now(), detail=f"{moment}: {_in_words(read)}")
 
     def in_words(self) -> str:
         """Return the sums, to be appended to a stage's detail; blank for a backup that is alone."""
@@ -59,7 +59,7 @@ class LinkStages:
         return f"; {len(self._chain)} backups: {_in_words(whole)}"
 
 
-def _name(number: int) -> str:
+def name_of_link(number: int) -> str:
     return f"link {number}" if number else "full backup"
 
 

@@ -34,6 +34,7 @@ from backups.transitions.limits import Limit
 from backups.transitions.occurrences import recheck_occurrences_of, recheck_protection
 from backups.transitions.places import LimitReached, release_places, take_places
 from backups.transitions.stages import close_stages
+from backups.transitions.wanted_copies import note_attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ def end(
         recheck_occurrences_of(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
+        if job.operation == Operation.COPY and to is not JobStatus.SUCCEEDED:
+            note_attempt(job, outcome.error or outcome.reason, outcome.hint, now)
         recheck_protection(job.instance_id, now)
     job.refresh_from_db()
     return True

@@ -47,9 +47,10 @@ SECTIONS = (
             "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "full_cron",
             "make_up_full", "covers_all", "window", "grace", "expected_duration", "at_window_end",
             "retries", "retry_delay", "stagger", "catch_up", "max_jobs", *RETENTION_COLUMNS,
-            "consolidate_after", "restore_tests", "restore_test_days", "options", "enabled",
+            "copy_opens_at", "copy_closes_at", "consolidate_after", "restore_tests",
+            "restore_test_days", "options", "enabled",
         ),
-        ("instances", "groups", "tags", "repositories"),
+        ("instances", "groups", "tags", "repositories", "copy_to"),
     ),
     Section(
         "rules",

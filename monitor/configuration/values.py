@@ -7,7 +7,7 @@ No queries: model fields only provide the type of a column.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.db import models
@@ -27,7 +27,7 @@ def plain(field: models.Field[Any, Any], value: Any) -> Any:
         return None
     if isinstance(value, timedelta):
         return format_length(value)
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | time):
         return value.isoformat()
     if isinstance(field, models.IntegerField) and field.choices:
         return str(dict(field.flatchoices)[value]).lower()
@@ -50,7 +50,18 @@ def parsed(field: models.Field[Any, Any], value: Any) -> Any:
         return value
     if isinstance(field, models.DateTimeField):
         return _moment(value)
+    if isinstance(field, models.TimeField):
+        return _time_of_day(value)
     return _checked(value, str, "text")
+
+
+def _time_of_day(value: Any) -> time:
+    try:
+        return time.fromisoformat(_checked(value, str, "a time of the day"))
+    except ValueError:
+        raise BadInput(
+            f"{value!r} is not a time of the day", hint="Write it in quotes, as '00:30'."
+        ) from None
 
 
 def format_length(length: timedelta) -> str:

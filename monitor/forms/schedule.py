@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
     ("Repositories", ("repositories", "consolidate_after", "options")),
+    ("Later copies", ("copy_to", "copy_opens_at", "copy_closes_at")),
     ("Restore tests", ("restore_tests", "restore_test_days")),
     ("Retention", RETENTION_COLUMNS),
 )
@@ -48,6 +49,10 @@ class ScheduleForm(ModelForm):
     repositories = CheckboxesField(
         Repository.objects.all(), required=False,
         help_text="None selected: the only enabled repository.",
+    )  # fmt: skip
+    copy_to = CheckboxesField(
+        Repository.objects.all(), label="Copied to", required=False,
+        help_text="Where its backups are copied to afterwards, without the server.",
     )  # fmt: skip
     anchor_at = TimestampField(
         label="Counted from",
@@ -90,6 +95,8 @@ class ScheduleForm(ModelForm):
             "max_jobs": "Concurrent jobs",
             "consolidate_after": "Consolidate after",
             "restore_test_days": "Days between them",
+            "copy_opens_at": "Copied from",
+            "copy_closes_at": "Until",
             **RETENTION_LABELS,
         }
         help_texts = {
@@ -103,6 +110,8 @@ class ScheduleForm(ModelForm):
             "covers_all": "",
             "consolidate_after": "Number of backups after a full one, from which a new full one is "
             "then made without the server. Blank: never.",
+            "copy_opens_at": "Time of the day, in the time zone above: 00:30. Blank: at once.",
+            "copy_closes_at": "No copy is begun after it.",
             "restore_test_days": "Of each instance; one test runs at a time.",
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
@@ -135,6 +144,12 @@ class ScheduleForm(ModelForm):
             ).distinct()
         if fault := find_nested(given.get("repositories") or (), here):
             self.add_error("repositories", f"{fault}. {HINT}")
+        if fault := find_nested(given.get("copy_to") or (), here):
+            self.add_error("copy_to", f"{fault}. {HINT}")
+        both = set(given.get("copy_to") or ()) & set(given.get("repositories") or ())
+        if both:
+            names = ", ".join(sorted(repository.name for repository in both))
+            self.add_error("copy_to", f"Its backups go there anyway: {names}.")
         return given
 
     def rhythm(self) -> Rhythm:

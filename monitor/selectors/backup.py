@@ -12,7 +12,16 @@ from django.db.models import Prefetch, QuerySet
 from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
 from backups.catalog.restorable import Obstacle
-from backups.models import Backup, BackupCopy, BinlogArchive, Drill, Evidence
+from backups.jobs.copying import possible_targets
+from backups.models import (
+    Backup,
+    BackupCopy,
+    BinlogArchive,
+    Drill,
+    Evidence,
+    Repository,
+    WantedCopy,
+)
 from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus, DrillPoint
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
@@ -76,6 +85,11 @@ class BackupView:
     held: bool
     # For a restore without Mooring, from the first stored copy; empty without one.
     by_hand: Sequence[ManualStep]
+    # Copies that are wanted and not there, and those that a person gave up.
+    missing: Sequence[WantedCopy] = ()
+    given_up: Sequence[WantedCopy] = ()
+    # Further repositories that it could be copied to.
+    copy_targets: Sequence[Repository] = ()
     # Whether binlogs are archived that a restore test can go on with.
     archived: bool = False
 
@@ -121,6 +135,7 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
     proof, chain = load_backup_chain(backup)
     needed = [link.backup.label for link in chain.needed[:-1]] if chain else []
     obstacles = proof.condition.obstacles
+    wanted = list(backup.wanted_copies.select_related("repository", "job").order_by("id"))
     return BackupView(
         backup=backup,
         proof=proof,
@@ -128,6 +143,13 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
         chain=chain,
         engine_facts=engine_facts(details_of(backup)),
         held=backup.held(now),
+        missing=[row for row in wanted if row.dropped_at is None],
+        given_up=[row for row in wanted if row.dropped_at is not None],
+        copy_targets=[
+            target
+            for target in possible_targets(backup)
+            if target.pk not in {row.repository_id for row in wanted if row.dropped_at is None}
+        ],
         archived=BinlogArchive.objects.filter(instance=backup.instance_id).exists(),
         by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
     )
@@ -166,5 +188,7 @@ def _covers(evidence: Evidence) -> str:
         return f"in the {evidence.get_operation_display().lower()} of {of}"
     if of := evidence.report.get("consolidation_of"):
         return f"in the consolidation of {of}"
+    if of := evidence.report.get("copy_of"):
+        return f"when {of} was copied"
     needed = evidence.report.get("with", [])
     return f"with {', '.join(needed)}" if needed else ""

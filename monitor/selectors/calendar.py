@@ -139,6 +139,9 @@ def _instances(chosen: Mapping[str, Any]) -> QuerySet[Instance]:
     return instances
 
 
+_WITH_PROBLEMS = Q(job__isnull=False) & ~Q(job__problems="")
+
+
 def _load_days(
     instances: Sequence[Instance], days: Sequence[date], only: BackupSchedule | None
 ) -> Record:
@@ -152,10 +155,16 @@ def _load_days(
     grouped = occurrences.order_by().annotate(day=TruncDate("due_at")).values_list(
         "instance", "day", "status", "kind"
     )  # fmt: skip
-    for pk, day, status, kind, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+    counted = grouped.annotate(
+        Count("id"),
+        late=Count("late_at", filter=~_WITH_PROBLEMS),
+        problems=Count("id", filter=_WITH_PROBLEMS),
+    )
+    for pk, day, status, kind, count, late, problems in counted:
         kinds[pk, day].add(kind)
-        counts[pk, day][word_of(status, late=False)] += count - late
+        counts[pk, day][word_of(status, late=False)] += count - late - problems
         counts[pk, day][word_of(status, late=True)] += late
+        counts[pk, day][word_of(status, late=False, problems=True)] += problems
     if only is None:
         _add_unplanned(counts, ids, within)
     return Record(counts, kinds)

@@ -17,6 +17,12 @@ from backups.protection import BAD_ENDS
 from backups.retention.verdicts import JudgedCopy
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
 from monitor.selectors.chains import ChainsView, draw_chains, load_members
+from monitor.selectors.missing_copies import (
+    MissingCopies,
+    load_missing_copies,
+    missing_by_backup,
+    missing_by_repository,
+)
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.recoverable import Recoverability, load_recoverability
@@ -36,6 +42,8 @@ class BackupRow:
     repositories: list[str]
     # What retention decides; None without a stored copy.
     judged: JudgedCopy | None = None
+    # The repositories that were to have a copy, and have none.
+    missing: Sequence[str] = ()
 
     @property
     def proven_together(self) -> bool:
@@ -73,6 +81,7 @@ class InstanceHistory:
     chains: ChainsView
     # None without a binlog archive.
     binlogs: Recoverability | None
+    missing_copies: Sequence[MissingCopies] = ()
 
 
 def load_history(
@@ -90,7 +99,9 @@ def load_history(
     members = load_members(instance, chain_page)
     proofs = load_proofs({*members.ids, *(backup.pk for backup in (*backups_shown, *newest))})
     judged = judge_by_backup([instance.pk], now) if newest else {}
-    recent = [_backup_row(backup, proofs, judged) for backup in newest]
+    wanted = load_missing_copies(instance)
+    missing = missing_by_backup(wanted)
+    recent = [_backup_row(backup, proofs, judged, missing) for backup in newest]
     jobs = Job.objects.filter(instance=instance).select_related("requested_by", "product")
     jobs_shown = Paginator(jobs, PAGE_SIZE).get_page(job_page)
     active = list(jobs.filter(status__in=ACTIVE_JOB_STATUSES))
@@ -99,13 +110,14 @@ def load_history(
         newest=recent[0] if recent else None,
         recoverable=next((row for row in recent if row.proof.sound), None),
         last_failed=_last_failed(jobs),
-        backups=[_backup_row(backup, proofs, judged) for backup in backups_shown],
+        backups=[_backup_row(backup, proofs, judged, missing) for backup in backups_shown],
         backup_page=backups_shown,
         jobs=[_job_row(job, waiting, now) for job in jobs_shown],
         job_page=jobs_shown,
         active=[_job_row(job, waiting, now) for job in active],
         chains=draw_chains(members, proofs),
         binlogs=load_recoverability([instance.pk]).get(instance.pk),
+        missing_copies=missing_by_repository(wanted),
     )
 
 
@@ -131,12 +143,14 @@ def _backup_row(
     backup: Backup,
     proofs: Mapping[int, ProofSummary],
     judged: Mapping[int, Sequence[JudgedCopy]],
+    missing: Mapping[int, Sequence[str]],
 ) -> BackupRow:
     # Filtered here: SQLite would read every stored copy.
     stored = [copy for copy in backup.copies.all() if copy.status == CopyStatus.STORED]
     repositories = [copy.repository.name for copy in stored]
     kept = longest_kept(judged.get(backup.pk, ()))
-    return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories, kept)
+    proof = proofs.get(backup.pk, UNPROVEN)
+    return BackupRow(backup, proof, repositories, kept, missing.get(backup.pk, ()))
 
 
 def _job_row(job: Job, waiting: Mapping[int, Waiting], now: datetime) -> JobRow:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from backups.exceptions import BadInput
+from backups.jobs.copying import target_of
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
-from backups.models import Drill, Evidence, Job, JobEvent, JobStage
+from backups.models import Drill, Evidence, Job, JobEvent, JobStage, WantedCopy
 from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
@@ -83,6 +84,11 @@ class JobView:
     backup_passed: bool = False
     # The folder that a restore has left; None: none is kept.
     kept: KeptFolder | None = None
+    # Whether a copy that the backup was to have is still missing.
+    missing_copies: bool = False
+
+    # Where a copy goes; blank for other operations.
+    copies_to: str = ""
 
     @property
     def moment(self) -> datetime | None:
@@ -157,7 +163,22 @@ def load_job(job: Job, now: datetime) -> JobView:
         drill_of(job.pk) if tests else None,
         backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
         kept=load_kept_folder(job),
+        missing_copies=bool(job.problems) and _misses_copies(job),
+        copies_to=_copies_to(job),
     )
+
+
+def _copies_to(job: Job) -> str:
+    if job.operation != Operation.COPY:
+        return ""
+    try:
+        return target_of(job).name
+    except BadInput:
+        return "a repository that was deleted"
+
+
+def _misses_copies(job: Job) -> bool:
+    return WantedCopy.objects.still_wanted().filter(backup__made_by=job).exists()
 
 
 def asked_of(job: Job) -> Parameters | None:

@@ -15,6 +15,7 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
 from backups.retention.verdicts import policy_of
 from backups.schedule import DueTime, Rhythm, check_rhythm, preview
+from backups.schedules.copies import window_of
 from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.states import AUTO, BackupKind, OccurrenceStatus
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
@@ -100,7 +101,7 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
     """Load the page of a schedule; None if it does not exist."""
     schedules = with_newest(BackupSchedule.objects.filter(name=name), now)
     schedule = schedules.select_related("paused_by").prefetch_related(
-        "groups", "tags", "repositories"
+        "groups", "tags", "repositories", "copy_to"
     ).first()  # fmt: skip
     if schedule is None:
         return None
@@ -129,6 +130,12 @@ def restore_tests_in_words(schedule: BackupSchedule) -> str:
     days = schedule.restore_test_days
     often = "every day" if days == 1 else f"every {days} days"
     return f"{schedule.get_restore_tests_display()}, of each instance {often}"
+
+
+def copied_to_in_words(schedule: BackupSchedule) -> str:
+    """Return where its backups are copied to, and when; blank for nowhere."""
+    names = ", ".join(repository.name for repository in schedule.copy_to.all())
+    return f"{names}, {window_of(schedule)}" if names else ""
 
 
 def _consolidated_in_words(schedule: BackupSchedule) -> str:

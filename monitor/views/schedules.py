@@ -19,7 +19,12 @@ from backups.schedules.coverage import covered_instances
 from backups.schedules.pauses import resume_schedule
 from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
-from monitor.selectors.schedule import load_schedule, restore_tests_in_words, retention_in_words
+from monitor.selectors.schedule import (
+    copied_to_in_words,
+    load_schedule,
+    restore_tests_in_words,
+    retention_in_words,
+)
 from monitor.selectors.schedules import load_schedules
 from monitor.views.requests import refusals_shown, requesting_user
 
@@ -108,6 +113,7 @@ def _page(request: HttpRequest, name: str, form: PauseForm, status: int = 200) -
         "schedule": view.row.schedule,
         "retention": retention_in_words(view.row.schedule),
         "restore_tests": restore_tests_in_words(view.row.schedule),
+        "copied_to": copied_to_in_words(view.row.schedule),
         "pause_form": form,
     }
     return render(request, "monitor/schedule_detail.html", context, status=status)

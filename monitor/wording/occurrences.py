@@ -1,6 +1,7 @@
 """What is the state of an occurrence, in one word? The same word on every page.
 
-A run that succeeded late is shown as late: done means that nothing was wrong.
+A run that succeeded late is shown as late, and one whose backup is not in every repository it was
+to go to as problems: done means that nothing was wrong.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _WORDS: Mapping[str, str] = {
 }
 # Of several on one day, the first of these is shown.
 WORST_FIRST = (
-    "failed", "refused", "missed", "running", "late", "due", "cancelled", "skipped", "done",
-    "unplanned", "paused", "planned",
+    "failed", "refused", "missed", "running", "problems", "late", "due", "cancelled", "skipped",
+    "done", "unplanned", "paused", "planned",
 )  # fmt: skip
 
 
@@ -31,13 +32,16 @@ WORST_FIRST = (
 NOT_ON_TIME = ("late", "missed", "refused", "failed")
 
 
-def word_of(status: str, *, late: bool) -> str:
+def word_of(status: str, *, late: bool, problems: bool = False) -> str:
     word = _WORDS[status]
+    if problems and word == "done":
+        return "problems"
     return "late" if late and word in ("done", "due") else word
 
 
 def occurrence_word(occurrence: Occurrence) -> str:
-    return word_of(occurrence.status, late=occurrence.late_at is not None)
+    problems = occurrence.job is not None and bool(occurrence.job.problems)
+    return word_of(occurrence.status, late=occurrence.late_at is not None, problems=problems)
 
 
 def worst(words: Iterable[str]) -> str:

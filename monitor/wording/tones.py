@@ -12,7 +12,10 @@ _STATUSES_BY_TONE = {
         "enabled healthy supported"
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
-    "warn": "unencrypted refused late delayed at_risk warning stale retrying degraded unsupported",
+    "warn": (
+        "unencrypted refused late problems with_problems delayed at_risk warning stale retrying "
+        "degraded unsupported"
+    ),
     "busy": "running sending due notice",
     "waiting": "pending planned waiting queued",
     "unknown": "unproven unknown observed unplanned",

@@ -15,6 +15,7 @@ from alerts.facts.run import (
     FailureFacts,
     LateFacts,
     MissedFacts,
+    MissingCopyFacts,
     SuccessFacts,
 )
 from alerts.facts.site import (
@@ -54,6 +55,12 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "most_links": 7,
         "plans_fulls": True,
         "plans_links": True,
+    },
+    MissingCopyFacts: {
+        "repository": "offsite",
+        "count": 2,
+        "since": NOW - H,
+        "label": "orders-1@7-F",
     },
     FailureFacts: {
         "job_id": 3,

@@ -194,6 +194,10 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("copies_missing", {"wanted_copies": 2}, 0),
     ("copies_missing", {"stored_copies": 0}, C),
     ("copies_missing", {"wanted_copies": None, "stored_copies": 0}, None),
+    ("copy_missing", {}, None),
+    ("copy_missing", {"since": NOW - 26 * H + S}, None),
+    ("copy_missing", {"since": NOW - 26 * H}, W),
+    ("copy_missing", {"error": "the disk is full", "failed_at": NOW}, 0),
     ("binlogs_not_received", {}, None),
     ("binlogs_not_received", unreceived(M - S), None),
     ("binlogs_not_received", unreceived(M), W),
@@ -260,6 +264,7 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("periodic_task_stopped", {"error": "OperationalError: gone"}, W),
     ("periodic_task_stopped", {"started_at": None, "finished_at": None}, None),
     ("backup_succeeded", {}, 0),
+    ("backup_succeeded", {"problems": ("copy in offsite failed: full",)}, W),
 ]  # fmt: skip
 
 

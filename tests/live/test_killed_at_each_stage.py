@@ -35,7 +35,7 @@ EVERY_STAGE = [
     for moment in (("before", "after") if stage == stages[0] else ("after",))
 ]
 # Whoever is killed after these has done it: the result stays, whatever the row says.
-DONE = {(Operation.RESTORE, "hand over")} | {
+DONE = {(Operation.RESTORE, "hand over"), (Operation.COPY, "copy backups")} | {
     (operation, stage)
     for operation in (Operation.BACKUP, Operation.CONSOLIDATE)
     # What has a manifest is a backup, and is registered.
@@ -62,6 +62,8 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
             return ["testrestore", label]
         case Operation.CONSOLIDATE:
             return ["consolidatebackup", newest_link(site)]
+        case Operation.COPY:
+            return ["copybackup", uncopied_link(site), "--to", "second"]
     return ["purgebackup", label, "--force"]
 
 
@@ -81,6 +83,25 @@ def newest_link(site: Site) -> str:
     """Return a new incremental backup: one that was consolidated is not so again."""
     words = ("takebackup", "bank-1", "--kind", "incremental", "--foreground")
     return str(site.manage(*words)["label"])
+
+
+def uncopied_link(site: Site) -> str:
+    """Return a new incremental backup that only the first repository has."""
+    if not site.rows("SELECT id FROM backups_repository WHERE name = 'second'"):
+        site.manage("addrepository", "second", "--path", str(site.home / "second"))
+    ((first,),) = site.rows("SELECT name FROM backups_repository ORDER BY id LIMIT 1")
+    words = ("takebackup", "bank-1", "--kind", "incremental", "--repository", str(first))
+    return str(site.manage(*words, "--foreground")["label"])
+
+
+def assert_second_is_whole(site: Site) -> None:
+    """In the second repository is what the catalog says, and nothing else."""
+    there = {path.parent.name for path in site.home.glob("second/*/*/*/*/packs")}
+    rows = site.rows(
+        "SELECT c.path FROM backups_backupcopy c JOIN backups_repository r "
+        "ON c.repository_id = r.id WHERE r.name = 'second'"
+    )
+    assert there == {str(path).rpartition("/")[2] for (path,) in rows}
 
 
 @pytest.mark.parametrize(("operation", "stage", "moment"), EVERY_STAGE)
@@ -110,7 +131,8 @@ def test_killed(
         return
     else:
         assert stored == set(before)
-    if done and operation is Operation.CONSOLIDATE:
+    assert_second_is_whole(site)
+    if done and operation in (Operation.CONSOLIDATE, Operation.COPY):
         return
     shutil.rmtree(site.home / "target", ignore_errors=True)
     answer = site.manage(*words, "--foreground")

@@ -157,6 +157,8 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
             return ["exportbackup", label, "--file", str(site.disk / EXPORTED)]
         case Operation.PURGE:
             return ["purgebackup", label, "--force"]
+        case Operation.COPY:
+            return ["copybackup", label, "--to", "second"]
 
 
 def stored_backup(site: BreakableSite, operation: Operation) -> str:
@@ -164,6 +166,8 @@ def stored_backup(site: BreakableSite, operation: Operation) -> str:
 
     All but a purge get one that is based on another: what a chain is read for, they are too.
     """
+    if operation is Operation.COPY:
+        return uncopied_link(site)
     link = (
         "AND b.base_id IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM backups_backup other WHERE other.id > b.id) "
@@ -178,6 +182,16 @@ def stored_backup(site: BreakableSite, operation: Operation) -> str:
         wait_for_second(site)
         assert site.run("takebackup", "near", "--kind", "incremental").code == 0
     return str(site.rows(sql)[0][0])
+
+
+def uncopied_link(site: BreakableSite) -> str:
+    """Return a new incremental backup that only the first repository has."""
+    if not site.rows("SELECT id FROM backups_repository WHERE name = 'second'"):
+        ended = site.run("addrepository", "second", "--path", str(site.disk / "second"))
+        assert ended.code == 0, ended.err
+    wait_for_second(site)
+    words = ("takebackup", "near", "--kind", "incremental", "--repository", "main", "--json")
+    return str(json.loads(site.run(*words).out)["label"])
 
 
 def start_held(site: BreakableSite, cell: Cell, words: list[str]) -> tuple[int, int]:
@@ -277,6 +291,9 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
     assert list(site.disk.glob("scratch/*")) == []
     copies = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
     assert folders(site) == {Path(path).name for (path,) in site.rows(copies)}
+    second = {path.parent.name for path in site.disk.glob("second/*/*/*/*/packs")}
+    in_second = "repository_id = (SELECT id FROM backups_repository WHERE name = 'second')"
+    assert second == {Path(path).name for (path,) in site.rows(f"{copies} AND {in_second}")}
     target = site.disk / "target"
     status = status_of(site, job)
     if cell.operation is Operation.EXPORT:

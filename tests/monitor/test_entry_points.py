@@ -14,7 +14,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backups.models import Activity, InstanceGroup, Job
 from backups.models.activity import Verb
+from backups.models.wanted_copy import WantCause
 from backups.states import JobStatus
+from backups.transitions.wanted_copies import want_copy
 from monitor.access.roles import Role
 from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
@@ -72,6 +74,7 @@ class EntryPointsTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "wanted": want_copy(copy.backup, make_repository("away"), WantCause.FAILED).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             **make_addressed(instance),
         }

@@ -7,7 +7,9 @@ from django.test import TestCase
 from django.urls import URLPattern, reverse
 
 from backups.models import InstanceGroup
+from backups.models.wanted_copy import WantCause
 from backups.states import JobStatus
+from backups.transitions.wanted_copies import want_copy
 from monitor.access.roles import Role
 from monitor.urls import urlpatterns
 from tests.monitor.planning import make_addressed
@@ -27,7 +29,8 @@ OPERATED = OPERATED_FORMS | {
     "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
-    "restore-start", "backup-hold", "kept-remove",
+    "restore-start", "backup-hold", "kept-remove", "missing-copy-give-up",
+    "backup-copy",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {
@@ -72,6 +75,7 @@ class EveryAddressTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "wanted": want_copy(copy.backup, make_repository("away"), WantCause.FAILED).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             # Schedules and channels are addressed by name, too.
             **make_addressed(instance),
@@ -167,6 +171,8 @@ class EveryAddressTestCase(TestCase):
             "/schedules/nothing/resume/",
             "/schedules/nothing/start/",
             "/schedules/nothing/edit/",
+            "/backups/nothing/copy/",
+            "/backups/nothing/missing/999999/give-up/",
             "/alerts/999999/acknowledge/",
             "/add/channel/pigeon/",
             "/channels/nothing/edit/",

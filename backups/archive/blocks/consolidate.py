@@ -30,7 +30,7 @@ from backups.archive.pack_writer import BuiltFrame
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
-from backups.repositories.base import ObjectStore
+from backups.repositories.several import Stores
 
 # Frames; of each there is a copy where differences are joined with it.
 READ_PER_THREAD = 2
@@ -38,7 +38,7 @@ READ_PER_THREAD = 2
 
 def consolidate(
     chain: Sequence[BackupReader],
-    stores: Sequence[ObjectStore],
+    stores: Stores,
     folder: str,
     *,
     backup: UUID,

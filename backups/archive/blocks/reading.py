@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from threading import Lock
@@ -27,8 +27,9 @@ from backups.archive.blocks.table import (
     split_changes,
     split_piece,
 )
+from backups.archive.frames import Frame
 from backups.archive.reader import BackupReader
-from backups.exceptions import ArchiveError
+from backups.exceptions import ArchiveError, RepositoryError
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -57,7 +58,8 @@ class PieceContent:
 class StoredTable:
     """The block table of a stored backup. Its methods may be called from many threads."""
 
-    def __init__(self, reader: BackupReader) -> None:
+    def __init__(self, reader: BackupReader, others: Sequence[BackupReader] = ()) -> None:
+        """``others`` read the same manifest in other repositories, where ``reader`` fails."""
         blocks = reader.manifest.contents.blocks
         if blocks is None:
             raise ArchiveError(
@@ -66,7 +68,7 @@ class StoredTable:
             )
         self.blocks: BlockTable = blocks
         self.hasher = BlockHasher(blocks.key)
-        self._reader, self._lock = reader, Lock()
+        self._readers, self._lock = [reader, *others], Lock()
         self._frames: OrderedDict[int, bytes] = OrderedDict()
         self._contents: OrderedDict[TablePiece, PieceContent] = OrderedDict()
         self._ends = [frame.offset for frame in blocks.frames]
@@ -87,8 +89,9 @@ class StoredTable:
             self._read_frame(frame.frame, frame.offset, frame.length)
 
     def as_ancestor(self) -> Ancestor:
-        manifest = self._reader.manifest
-        return Ancestor(str(self._reader.backup), manifest.envelope.label, manifest.digest)
+        reader = self._readers[0]
+        manifest = reader.manifest
+        return Ancestor(str(reader.backup), manifest.envelope.label, manifest.digest)
 
     def sources_of(self, file: int) -> tuple[int, ...]:
         """Return the numbers of a file in every backup of the chain, this one last."""
@@ -206,10 +209,21 @@ class StoredTable:
         return content[offset - frame.offset : offset - frame.offset + length]
 
     def _read_frame(self, number: int, offset: int, length: int) -> bytes:
-        frame = self._reader.find_frame(number)
+        frame = self._find_frame(number)
         if [tuple(extent) for extent in frame.extents] != [(TABLE_FILE, offset, length)]:
             raise ArchiveError(f"frame {number} is not the part of the block table it should be")
         return frame.content
+
+    def _find_frame(self, number: int) -> Frame:
+        while True:
+            readers = self._readers
+            try:
+                return readers[0].find_frame(number)
+            except RepositoryError:
+                if len(readers) == 1:
+                    raise
+                # Where another thread was here before, its change is the same.
+                self._readers = readers[1:]
 
 
 class _Changes:

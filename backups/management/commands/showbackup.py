@@ -82,6 +82,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "files": backup.file_count,
         "repository": copy.repository.name,
         "folder": copy.path,
+        **_missing_copies(backup),
         "key_id": copy.key_id or "not encrypted",
         "proof": proof_in_words(
             load_proofs([backup])[backup.pk],
@@ -89,6 +90,13 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         ),
         "retention": retention_words(judge_backups([backup], now()).get(backup.pk, [])),
     }
+
+
+def _missing_copies(backup: Backup) -> dict[str, object]:
+    """Name the copies that are wanted and not there, with the reason; nothing without any."""
+    wanted = backup.wanted_copies.select_related("repository").filter(dropped_at=None)
+    missing = [row.in_words for row in wanted]
+    return {"missing_copies": missing} if missing else {}
 
 
 # The label of the backup it is compared with, and what has changed since; None where none is.

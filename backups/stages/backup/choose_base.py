@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,15 +11,23 @@ from django.db import transaction
 from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.reading import StoredTable
+from backups.archive.reader import BackupReader
 from backups.catalog.copies import open_chain
 from backups.chains.candidates import load_candidates, series_of
 from backups.chains.planner import Cause, Choice, Wanted, choose_base
-from backups.exceptions import ArchiveError, MooringError, StageFailed
-from backups.models import Backup, BackupCopy
+from backups.exceptions import (
+    ArchiveError,
+    MooringError,
+    Refused,
+    RepositoryError,
+    StageFailed,
+)
+from backups.models import Backup, BackupCopy, Repository
 from backups.models.job import LogLevel
-from backups.preflight.checks import check_full_rooms, refuse_if_failed
+from backups.models.wanted_copy import WantCause
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork, NewBackup
+from backups.stages.backup.unfit import leave_short_of_room
+from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.states import BackupKind, CopyStatus
 from backups.transitions.jobs import own
@@ -52,7 +61,7 @@ class ChooseBase(PlainStage[BackupWork]):
         if not choice.base:
             if work.preflight is not None and work.kind != BackupKind.FULL:
                 # Until now there had to be room for what was requested.
-                refuse_if_failed(check_full_rooms(work.preflight.survey))
+                leave_short_of_room(run, work, work.preflight.survey)
             work.kind, work.base, work.base_table = BackupKind.FULL, None, None
             work.differences = None
             own(run.job, run.token, kind=BackupKind.FULL, base=None)
@@ -87,15 +96,15 @@ def _wanted(work: BackupWork) -> Wanted:
 
 
 def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
-    """Hold the base against purges, and open its table."""
+    """Hold the base against purges, open its table, and leave the repositories without it."""
     base = Backup.objects.get(label=choice.base)
-    repositories = [repository for repository, _ in work.stores]
+    repositories = [each for each in work.repositories if each.name not in choice.left]
     with transaction.atomic():
-        copies = lock_copies(base, work)
+        copies = lock_copies(base, repositories)
         # A purge looks for running jobs with this base.
         own(run.job, run.token, base=base)
     work.base = base
-    chains = [open_chain(copy) for copy in copies]
+    chains, unreadable = _open_chains(copies)
     tables = [StoredTable(chain[-1]) for chain in chains]
     if len({table.as_ancestor() for table in tables}) != 1:
         names = ", ".join(repository.name for repository in repositories)
@@ -104,17 +113,39 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
     for table in tables:
         run.check()
         table.check_readable()
-    work.base_table = tables[0]
+    first, *others = (chain[-1] for chain in chains)
+    work.base_table = StoredTable(first, others)
     if all(repository.differences for repository in repositories):
         work.differences = Differences(FullBlocks(chains[0][0]))
+    for repository, error in unreadable:
+        work.leave(run, repository, error)
+    for repository in [each for each in work.repositories if each.name in choice.left]:
+        error = StageFailed(f"{base.label}, which it is based on, is not stored there")
+        work.leave(run, repository, error, WantCause.NO_CHAIN)
 
 
-def lock_copies(base: Backup, work: NewBackup) -> list[BackupCopy]:
+def _open_chains(
+    copies: Sequence[BackupCopy],
+) -> tuple[list[list[BackupReader]], list[tuple[Repository, MooringError]]]:
+    """Open a chain in each repository; return those that do not answer as well, unless all."""
+    chains: list[list[BackupReader]] = []
+    unreadable: list[tuple[Repository, MooringError]] = []
+    for copy in copies:
+        try:
+            chains.append(open_chain(copy))
+        except (RepositoryError, Refused) as exc:
+            unreadable.append((copy.repository, exc))
+    if not chains:
+        raise unreadable[0][1]
+    return chains, unreadable
+
+
+def lock_copies(base: Backup, repositories: Sequence[Repository]) -> list[BackupCopy]:
     """Return the base's copies in the backup's repositories; nobody deletes them meanwhile."""
-    repositories = [repository for repository, _ in work.stores]
     copies = list(
-        BackupCopy.objects.select_for_update()
+        BackupCopy.objects.select_for_update(of=("self",))
         .filter(backup=base, repository__in=repositories, status=CopyStatus.STORED)
+        .select_related("repository", "backup__instance")
         .order_by("repository")
     )
     if len(copies) != len(repositories):

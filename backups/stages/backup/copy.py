@@ -44,7 +44,7 @@ class Copy(PlainStage[BackupWork]):
             meter.files_total = work.preflight.survey.file_count
         reserve(run, work)
         writer = ArchiveWriter(
-            [store for _, store in work.stores],
+            work.all_stores(run),
             work.folder,
             backup=work.backup,
             cipher=work.cipher(),
@@ -100,8 +100,7 @@ def _request_verify(work: BackupWork, base: Backup) -> str:
     """Have the full backup of the chain verified: one that is damaged is no base."""
     ancestor = base.ancestors.select_related("ancestor").order_by("position").first()
     full = ancestor.ancestor if ancestor else base
-    repositories = [repository for repository, _ in work.stores]
-    copies = full.copies.filter(repository__in=repositories, status=CopyStatus.STORED)
+    copies = full.copies.filter(repository__in=work.repositories, status=CopyStatus.STORED)
     for copy in copies.select_related("backup__instance", "repository"):
         # A tick starts it: here nothing may fail for want of the broker.
         create_copy_job(Operation.VERIFY, copy, actor="differences", wake=False)

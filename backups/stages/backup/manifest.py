@@ -36,9 +36,13 @@ class WriteManifest(PlainStage[Made]):
         work.envelope = new_envelope(work.backup, work.label, work.data_key, key)
         work.about = self._describe(work)
         blob = seal_manifest(work.envelope, work.about, work.contents, work.cipher())
-        for _, store in work.stores:
+        for repository, store in list(work.stores):
             run.check()
-            with stopped_with(run, [store]), store.create(work.manifest) as upload:
+            with (
+                work.or_leave(run, repository),
+                stopped_with(run, [store]),
+                store.create(work.manifest) as upload,
+            ):
                 upload.write(blob)
                 upload.commit()
         return format_bytes(len(blob))

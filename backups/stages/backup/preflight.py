@@ -17,6 +17,7 @@ from backups.preflight.same_files import note_unproven_files
 from backups.preflight.survey import Survey, clone_options_of
 from backups.programs.compatibility import CLONE
 from backups.running.run import Run
+from backups.stages.backup.unfit import checks_of_others, leave_unfit
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.units import format_count
@@ -37,7 +38,11 @@ class RunPreflight(PlainStage[BackupWork]):
             level = LEVELS.get(check.verdict, LogLevel.INFO)
             run.log(self.name, f"{check.name}: {check.verdict}: {check.found}", level)
         note_unproven_files(instance, work.preflight.survey)
-        refuse_if_failed(checks)
+        if len(work.stores) > 1:
+            refuse_if_failed(checks_of_others(work.preflight.survey, checks))
+            leave_unfit(run, work, work.preflight.survey)
+        else:
+            refuse_if_failed(checks)
         self._install_missing_plugin(run, work.preflight.survey)
         if work.facts is not None:
             remember(instance, work.facts, now(), raw_bytes=work.preflight.survey.raw_bytes)

@@ -10,11 +10,14 @@ from backups.catalog.locks import note_copy_lock
 from backups.catalog.register import register_backup
 from backups.exceptions import MooringError, StageFailed
 from backups.models import BackupCopy
+from backups.models.job import LogLevel
 from backups.running.run import Run
 from backups.stages.backup.choose_base import lock_copies
+from backups.stages.backup.reserve import remove_parts
 from backups.stages.backup.work import NewBackup
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
+from backups.transitions.wanted_copies import want_copy
 
 
 class Register(PlainStage[NewBackup]):
@@ -26,21 +29,36 @@ class Register(PlainStage[NewBackup]):
         with transaction.atomic():
             # First, so that a run that has lost its lease registers nothing.
             follows = {"occurrence": work.follows} if work.follows else {}
-            own(run.job, run.token, leftovers=False, **follows)
+            dirty = bool(work.with_parts)
+            own(run.job, run.token, leftovers=dirty, problems=work.problems, **follows)
             if work.base is not None:
-                lock_copies(work.base, work)
-            register_backup(
+                lock_copies(work.base, work.repositories)
+            backup = register_backup(
                 work.about,
                 work.contents,
                 key_id=work.envelope.key_id,
                 manifest_digest=work.manifest_digest,
                 folder=work.folder,
-                repositories=[repository for repository, _ in work.stores],
+                repositories=work.repositories,
                 instance=work.job.instance,
                 made_by=work.job,
             )
+            for left in work.left:
+                want_copy(
+                    backup, left.repository, left.cause, error=left.error, hint=left.hint,
+                    job=run.job,
+                )  # fmt: skip
+        if dirty:
+            self._remove_parts(run, work)
         note_locks(run, work, self.name)
-        return work.label
+        return f"{work.label}; {'; '.join(work.problems.splitlines())}".removesuffix("; ")
+
+    def _remove_parts(self, run: Run, work: NewBackup) -> None:
+        """The backup exists: what cannot be removed now, a tick removes."""
+        try:
+            remove_parts(run, work, work.with_parts, self.name)
+        except MooringError as exc:
+            run.log(self.name, f"removed later: {exc}", LogLevel.WARNING)
 
 
 def note_locks(run: Run, work: NewBackup, stage: str) -> None:

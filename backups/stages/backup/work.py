@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,14 +22,25 @@ from backups.archive.identity import CopyIdentity
 from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
 from backups.engines.clone import CloneOptions
-from backups.exceptions import BadInput
+from backups.exceptions import (
+    ArchiveError,
+    BadInput,
+    MooringError,
+    Refused,
+    RepositoryError,
+    StageFailed,
+)
 from backups.instances.facts import ServerFacts
 from backups.models import Backup, Job, Occurrence, Repository
+from backups.models.job import LogLevel
+from backups.models.wanted_copy import WantCause
 from backups.parameters import BackupParameters
 from backups.preflight.checks import Preflight
 from backups.programs.server_settings import ServerSettings
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import backup_folder, manifest_name
+from backups.repositories.several import SeveralStores
+from backups.running.run import Run
 from backups.states import BackupKind
 
 KIND_LETTERS = {
@@ -39,6 +52,23 @@ KIND_LETTERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class LeftRepository:
+    """A repository that the backup was to go to, and goes on without."""
+
+    repository: Repository
+    cause: WantCause
+    error: str
+    hint: str
+    # Whether bytes of the backup may be there.
+    has_parts: bool
+
+    @property
+    def in_words(self) -> str:
+        how = "failed" if self.cause == WantCause.FAILED else "is missing"
+        return f"copy in {self.repository} {how}: {self.error}"
+
+
 @dataclass(slots=True, kw_only=True)
 class NewBackup:
     """One attempt at making a backup, from a server or from a chain.
@@ -47,8 +77,10 @@ class NewBackup:
     """
 
     job: Job
+    # Those that it still goes to.
     stores: list[tuple[Repository, ObjectStore]]
     encrypted: bool
+    left: list[LeftRepository] = field(default_factory=list)
     # Whether the folder was created by this attempt, which may then remove it.
     reserved: bool = False
     # As requested; full where there is nothing to go on from.
@@ -90,6 +122,62 @@ class NewBackup:
             backup=self.backup,
             encrypted=self.encrypted,
         )
+
+    @property
+    def repositories(self) -> list[Repository]:
+        return [repository for repository, _ in self.stores]
+
+    @property
+    def with_parts(self) -> list[Repository]:
+        """Those it goes on without that may have bytes of it."""
+        return [left.repository for left in self.left if left.has_parts]
+
+    @property
+    def problems(self) -> str:
+        """What went wrong although it goes on, a line for each."""
+        return "\n".join(left.in_words for left in self.left)
+
+    def leave(
+        self,
+        run: Run,
+        repository: Repository,
+        error: MooringError,
+        cause: WantCause = WantCause.FAILED,
+    ) -> None:
+        """Go on without a repository; raise the error where no other is left."""
+        others = [pair for pair in self.stores if pair[0] != repository]
+        left = LeftRepository(repository, cause, str(error), error.hint, self.reserved)
+        if not others:
+            raise self._all_failed(error, left)
+        self.stores = others
+        self.left.append(left)
+        run.log(run.stage, left.in_words, LogLevel.ERROR)
+
+    def _all_failed(self, error: MooringError, last: LeftRepository) -> MooringError:
+        failed = [left for left in self.left if left.cause == WantCause.FAILED]
+        if not failed:
+            return error
+        words = "; ".join(left.in_words for left in [*failed, last])
+        kind = Refused if isinstance(error, Refused) else StageFailed
+        return kind(f"no repository is left: {words}", hint=error.hint)
+
+    @contextmanager
+    def or_leave(self, run: Run, repository: Repository) -> Iterator[None]:
+        """Inside, an error of one repository is no reason to end."""
+        try:
+            yield
+        except (ArchiveError, Refused, RepositoryError, StageFailed) as exc:
+            # A request to stop comes first: it may be why it failed.
+            run.check()
+            self.leave(run, repository, exc)
+
+    def all_stores(self, run: Run) -> SeveralStores:
+        """Return what packs are written into; a store that fails is left."""
+
+        def leave(store: ObjectStore, error: RepositoryError) -> None:
+            self.leave(run, next(row for row, each in self.stores if each is store), error)
+
+        return SeveralStores([store for _, store in self.stores], leave)
 
     def cipher(self) -> Cipher:
         return AesGcm(self.data_key) if self.encrypted else Unencrypted()

@@ -27,7 +27,7 @@ class Merge(PlainStage[ConsolidateWork]):
         try:
             work.contents = consolidate(
                 chain,
-                [store for _, store in work.stores],
+                work.all_stores(run),
                 work.folder,
                 backup=work.backup,
                 cipher=work.cipher(),

@@ -152,7 +152,7 @@ class JudgingTestCase(TestCase):
                     make_backup(make_instance(f"i-{count}-{n}"), self.main)
                 InstanceProtection.objects.all().delete()
                 ids = list(Instance.objects.values_list("pk", flat=True))
-                with self.assertNumQueries(13):
+                with self.assertNumQueries(14):
                     judge_instances(ids, T0)
 
     def test_the_newest_of_each_sort(self) -> None:

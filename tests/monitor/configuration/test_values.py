@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
+from django.db import models
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.exceptions import BadInput
-from monitor.configuration.values import format_length, parse_length
+from backups.models import BackupSchedule
+from monitor.configuration.values import format_length, parse_length, parsed, plain
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,13 @@ def test_what_is_no_length(text: object) -> None:
 def test_what_is_written_is_read_back(length: timedelta) -> None:
     # A float holds the microseconds of ten years.
     assert parse_length(format_length(length)) == length
+
+
+def test_a_time_of_the_day_is_text() -> None:
+    field = BackupSchedule._meta.get_field("copy_opens_at")
+    assert isinstance(field, models.TimeField)
+    assert plain(field, time(0, 30)) == "00:30:00"
+    assert parsed(field, "00:30") == parsed(field, "00:30:00") == time(0, 30)
+    for wrong in ("midnight", "25:00", 30):
+        with pytest.raises(BadInput, match="is not a time of the day"):
+            parsed(field, wrong)

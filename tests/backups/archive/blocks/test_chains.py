@@ -16,11 +16,12 @@ from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import MOST_SHARED
 from backups.archive.blocks.verify import verify_chain
+from backups.archive.frames import Frame
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.archive.manifest import manifest_digest, open_manifest, read_envelope, rewrap
 from backups.archive.meter import Meter
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
-from backups.exceptions import ArchiveError
+from backups.exceptions import ArchiveError, RepositoryError
 from backups.repositories.layout import manifest_name
 from tests.backups.archive.blocks.chains import (
     Chain,
@@ -253,3 +254,19 @@ def test_any_link_restores_what_was_sent(history: Sequence[State], draw: st.Data
             alone.add(records)
             assert chain.restored(f"chain{number}") == alone.restored()
             assert verify_chain(chain.opened(), threads=1, check=never_stop, meter=Meter()).passed
+
+
+def test_a_table_is_read_from_another_repository_where_the_first_fails(chain: Chain) -> None:
+    chain.add(records_of({"a.ibd": os.urandom(BLOCK_BYTES * 3)}))
+    (gone,), (here,) = chain.opened(), chain.opened()
+    expected = StoredTable(here).find_all(1, 0, 3)
+
+    def fail(number: int) -> Frame:
+        raise RepositoryError("no answer")
+
+    gone.find_frame = fail  # type: ignore[method-assign]
+    table = StoredTable(gone, [here])
+    table.check_readable()
+    assert table.find_all(1, 0, 3) == expected
+    with pytest.raises(RepositoryError, match="no answer"):
+        StoredTable(gone).check_readable()
