@@ -64,7 +64,7 @@ def _unknown(store: SequentialStore, names: Iterable[str] | None) -> list[Catalo
     newest: dict[str, CatalogPiece] = {}
     for name in listed:
         parsed = parse_piece(store.prefix, name.strip())
-        if parsed is None or store.catalog.pieces(parsed.object):
+        if parsed is None or _is_known(store, parsed.object, name.strip()):
             continue
         known = newest.get(parsed.object)
         if known is None or known.generation < parsed.generation:
@@ -72,6 +72,10 @@ def _unknown(store: SequentialStore, names: Iterable[str] | None) -> list[Catalo
                 parsed.object, parsed.generation, name.strip(), store.medium.block_bytes
             )
     return list(newest.values())
+
+
+def _is_known(store: SequentialStore, name: str, piece: str) -> bool:
+    return any(piece == known.name for known in store.catalog.pieces(name))
 
 
 def _read_manifest(store: SequentialStore, piece: CatalogPiece, keyring: Keyring | None) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from backups.archive.reader import BackupReader
+from backups.archive.whole_reads import read_in_full
 from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.starts import recovery_of
@@ -24,7 +25,6 @@ from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET, refuse_way
 from backups.models import BackupCopy, Job
-from backups.repositories.sequential.store import sequential
 from backups.restores.ancestors import check_ancestors
 from backups.restores.estimates import Estimate, estimate_recovery, estimate_time
 from backups.restores.target import (
@@ -37,7 +37,7 @@ from backups.restores.target import (
     room_of,
 )
 from backups.states import ACTIVE_JOB_STATUSES, Operation
-from backups.units import format_bytes, format_count
+from backups.units import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +150,9 @@ def _check_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
         if len(readers) > 1
         else ""
     )
-    return (
-        f"{copy.repository} is there, its manifest was read{others}, {key}{_read_in_full(readers)}"
-    )
-
-
-def _read_in_full(readers: list[BackupReader]) -> str:
-    """Say what a restore from sequential media reads, whatever of it is wanted."""
-    media = [reader for reader in readers if sequential(reader.store) is not None]
-    if not media:
-        return ""
-    packs = [pack for reader in media for pack in reader.manifest.contents.packs]
-    size = format_bytes(sum(pack.stored_bytes for pack in packs))
-    return (
-        f"; sequential media: up to {size} in {format_count(len(packs), 'piece')} are read "
-        "from the beginning, in order"
-    )
+    there = f"{copy.repository} is there, its manifest was read{others}, {key}"
+    whole = read_in_full(readers)
+    return f"{there}; {whole}" if whole else there
 
 
 def _check_target(target: Path) -> str:

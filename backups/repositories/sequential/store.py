@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import count
 from typing import ClassVar
 
 from backups.exceptions import RepositoryError
@@ -46,6 +45,8 @@ logger = logging.getLogger(__name__)
 MOST_KEPT_BYTES = 16 * 1024 * 1024
 # As large as a manifest may be; nothing larger is read into memory.
 MOST_READ_BYTES = 128 * 1024 * 1024
+# So many names in a row that others have taken are an answer that is not believed.
+MOST_TAKEN = 10
 
 
 class SequentialStore:
@@ -304,9 +305,15 @@ class SequentialStore:
     def _next_piece(self, name: str) -> CatalogPiece:
         """Return the first piece of an object whose name the medium does not have yet."""
         known = max((piece.generation for piece in self.catalog.pieces(name)), default=0)
-        pieces = (self._piece(name, number) for number in count(known + 1))
-        # Not all media managers refuse a name that is there: some write over it.
-        return next(piece for piece in pieces if not self.medium.holds(piece.name))
+        for number in range(known + 1, known + 1 + MOST_TAKEN):
+            piece = self._piece(name, number)
+            # Not all media managers refuse a name that is there: some write over it.
+            if not self.medium.holds(piece.name):
+                return piece
+        raise RepositoryError(
+            f"{self._address} has pieces 1 to {known + MOST_TAKEN} of {name} by its own word",
+            hint="Check the command exists of the medium: exit code 0 is that a piece is there.",
+        )
 
 
 def sequential(store: ObjectStore) -> SequentialStore | None:

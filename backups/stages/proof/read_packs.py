@@ -12,6 +12,7 @@ from backups.archive.blocks.verify import ChainReport, verify_chain
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport
+from backups.archive.whole_reads import read_in_full
 from backups.catalog import page_results
 from backups.catalog.copies import copy_of, labels_needing, open_chain
 from backups.exceptions import ArchiveError
@@ -62,6 +63,8 @@ class ReadPacks(PlainStage[VerifyWork]):
             chain = open_chain(work.copy)
         if work.pages_again:
             run.log(self.name, "checking pages as well: the last verify found damaged pages")
+        if whole := read_in_full(chain):
+            run.log(self.name, whole)
         links = LinkStages(run, chain)
         report, pages = self._read(run, chain, work.pages, links)
         passed = report.passed and not (pages and pages.damaged)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from backups.archive.extract import extract
+from backups.archive.whole_reads import read_in_full
 from backups.exceptions import StageFailed
 from backups.running.run import Run
 from backups.stages.base import PlainStage
@@ -28,6 +29,8 @@ class Extract(PlainStage[RestoreWork]):
         work.began_at = now()
         meter = run.new_meter()
         links = LinkStages(run, work.chain)
+        if whole := read_in_full(work.chain):
+            run.log(self.name, whole)
         try:
             with stopped_with(run, (reader.store for reader in work.chain)):
                 count = extract(

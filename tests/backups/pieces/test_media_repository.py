@@ -92,6 +92,7 @@ def test_a_backup_is_stored_read_back_verified_and_restored(
     ]  # fmt: skip
     assert verify(copy).stages.get().detail == "1 pack, 2 frames, 5 files match"
     done = restore(copy, tmp_path / "out")
+    assert "in 1 piece are read from the beginning" in done.log_lines.get(source="extract").text
     assert (done.status, done.error) == (JobStatus.SUCCEEDED, "")
     for name, content in engine.files.items():
         assert (tmp_path / "out" / name).read_bytes() == content
@@ -272,6 +273,17 @@ def test_the_catalog_comes_back_from_the_tape(
     found = BackupCopy.objects.get(backup__label=label)
     assert verify(found).status == JobStatus.SUCCEEDED
     assert "0 added" in run_command("rebuildcatalog", "tapes", *words).stdout
+
+
+def test_a_catalog_that_is_older_than_the_tape_gets_what_it_lacks(
+    copy: BackupCopy, tapes: Repository, orders: Instance
+) -> None:
+    """As with a copy of the database from before: rows say that pieces were begun."""
+    MediaPiece.objects.update(size=None, sha256="", content=None)
+    BackupCopy.objects.all().delete()
+    Backup.objects.all().delete()
+    assert run_command("rebuildcatalog", "tapes").exit_code == 0
+    assert verify(BackupCopy.objects.get()).status == JobStatus.SUCCEEDED
 
 
 def test_a_medium_that_cannot_list_wants_the_names(

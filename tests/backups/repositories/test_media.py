@@ -90,6 +90,12 @@ def test_a_name_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "site1.a+2fone.1").read_bytes() == b"another's"
 
 
+def test_a_medium_that_has_every_name_is_not_believed(tmp_path: Path) -> None:
+    store = store_on(replace(plain(tmp_path), exists=("true", "{piece}")))
+    with pytest.raises(RepositoryError, match="has pieces 1 to 10 of a/one by its own word"):
+        put(store)
+
+
 @pytest.mark.parametrize(
     ("script", "problem"),
     [

@@ -113,7 +113,7 @@ class SbtSession:
         letter, payload = self._receive(MOST_TEXT)
         if letter != b"K":
             raise self._nonsense()
-        return json.loads(payload) if payload else None
+        return self._parsed(payload) if payload else None
 
     def _send(self, letter: bytes, payload: bytes) -> None:
         self._pipeline.write(MESSAGE.pack(letter, len(payload)) + payload)
@@ -125,7 +125,7 @@ class SbtSession:
             raise self._nonsense()
         payload = self._read_all(length)
         if letter == b"F":
-            raise self._failure(json.loads(payload))
+            raise self._failure(self._parsed(payload))
         return letter, payload
 
     def _read_all(self, length: int) -> bytes:
@@ -146,10 +146,18 @@ class SbtSession:
         )
 
     def _failure(self, fields: Mapping[str, Any]) -> LibraryFailed:
-        call, code, text = str(fields["call"]), int(fields["code"]), str(fields["text"])
+        call, code, text = fields["call"], fields["code"], fields["text"]
         shown = "".join(letter if letter.isprintable() else "?" for letter in text)
         number = f" with error {code}" if code else ""
         return LibraryFailed(f"{self._what} failed: {call}{number}: {shown}", hint=HINT)
+
+    # Any: what JSON holds.
+    def _parsed(self, payload: bytes) -> Any:
+        """Return what a reply says: a library may have written over the memory of its process."""
+        try:
+            return json.loads(payload)
+        except (ValueError, RecursionError):
+            raise self._nonsense() from None
 
     def _nonsense(self) -> RepositoryError:
         return RepositoryError(f"{self._what} failed: the process of the library replies nonsense")
