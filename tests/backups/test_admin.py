@@ -299,6 +299,21 @@ class BucketAdminTestCase(TestCase):
             self.assertEqual((row.path, row.is_folder), (folder, True))
 
 
+class SftpAdminTestCase(TestCase):
+    def test_what_is_wrong_with_an_sftp_folder_is_shown_and_nothing_is_added(self) -> None:
+        self.client.force_login(make_user("ada", "admin"))
+        for path, key, words in (
+            ("sftp://db@nas.example.org/backup", "/none", "identity file /none cannot be read"),
+            ("sftp://db@nas.example.org/backup", "none", "Enter an absolute path."),
+            ("sftp://nas.example.org/backup", "", "has no user or no path"),
+        ):
+            fields = {"name": "nas", "path": path, "encrypted": "on", "identity_file": key}
+            fields |= RETENTION_TYPED
+            page = self.client.post(reverse("setting-repository-add"), fields).content.decode()
+            self.assertIn(words, page)
+        self.assertEqual(Repository.objects.count(), 0)
+
+
 class PinTestCase(TestCase):
     def test_an_admin_pins_a_backup_and_changes_nothing_else(self) -> None:
         self.client.force_login(make_user("ada", "admin"))
