@@ -122,6 +122,10 @@ class PurgeParameters(Parameters):
     force: bool = False
     # Whether retention requested it, and decides again; False where a person decided.
     retention: bool = False
+    # Whether it is deleted without the delay of its repository.
+    at_once: bool = False
+    # The marked deletion that is carried out; None: it is requested now.
+    deletion: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ REGISTRIES = [
 ]
 STATUS_WRITERS = {
     "backups/transitions/copies.py",
+    "backups/transitions/deletions.py",
     "backups/transitions/jobs.py",
     "backups/transitions/occurrences.py",
     "backups/transitions/stages.py",

@@ -8,7 +8,15 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Backup, BackupAncestor, BackupCopy, BackupTables, Drill, Evidence
+from backups.models import (
+    Backup,
+    BackupAncestor,
+    BackupCopy,
+    BackupTables,
+    Deletion,
+    Drill,
+    Evidence,
+)
 
 
 class CopyInline(HistoryInline):
@@ -45,6 +53,15 @@ class BackupCopyAdmin(HistoryAdmin):
     list_select_related = ["backup", "repository"]
     search_fields = ["backup__label", "repository__name", "key_id"]
     autocomplete_fields = ["backup", "repository"]
+
+
+@admin.register(Deletion)
+class DeletionAdmin(HistoryAdmin):
+    list_display = ["id", "copy", "status", "requested_by", "due_at", "status_since"]
+    list_filter = ["status", "retention", "copy__repository"]
+    list_select_related = ["copy__backup", "copy__repository"]
+    search_fields = ["copy__backup__label", "copy__repository__name", "reason"]
+    autocomplete_fields = ["copy"]
 
 
 @admin.register(Evidence)

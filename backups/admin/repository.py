@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -39,6 +40,7 @@ class RepositoryForm(ModelForm):
         model = Repository
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs",
+            "purge_delay",
             *OBJECT_STORE_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
 
@@ -46,6 +48,7 @@ class RepositoryForm(ModelForm):
         super().__init__(*args, **words)
         # Of a folder nothing is entered here; what is missing keeps its value.
         self.fields["credentials"].required = False
+        self.fields["purge_delay"].required = False
 
     @cached_property
     def changed_data(self) -> list[str]:
@@ -59,6 +62,11 @@ class RepositoryForm(ModelForm):
                 self.data, self.files, self.add_prefix(name)
             )
         ]
+
+    def clean_purge_delay(self) -> timedelta:
+        entered: timedelta | None = self.cleaned_data["purge_delay"]
+        present: timedelta = self.instance.purge_delay
+        return present if entered is None else entered
 
     def clean_path(self) -> str:
         try:
@@ -110,7 +118,20 @@ class RepositoryAdmin(ModelAdmin):
     search_fields = ["name", "path", "endpoint"]
     readonly_fields = ["kind", "uuid", "device", "created_at"]
     fieldsets = [
-        (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "name",
+                    "path",
+                    "encrypted",
+                    "differences",
+                    "enabled",
+                    "max_jobs",
+                    "purge_delay",
+                ],
+            },
+        ),
         ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),

@@ -12,6 +12,7 @@ from backups.models.binlog import (
     SegmentCopy,
 )
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
+from backups.models.deletion import Deletion
 from backups.models.drill import Drill
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
@@ -34,6 +35,7 @@ __all__ = [
     "BinlogGap",
     "BinlogSegment",
     "BinlogTimeline",
+    "Deletion",
     "Drill",
     "Evidence",
     "Instance",

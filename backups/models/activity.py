@@ -24,6 +24,8 @@ class Verb(models.TextChoices):
     CONFIRMED = "confirmed", "Confirmed"
     PINNED = "pinned", "Pinned"
     UNPINNED = "unpinned", "Unpinned"
+    MARKED = "marked", "Marked for deletion"
+    KEPT = "kept", "Undid the deletion of"
     HELD = "held", "Held"
     RELEASED = "released", "Released"
     ROTATED = "rotated", "Rotated keys"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -12,6 +13,10 @@ from django.utils.timezone import now
 from backups.models.instance import Instance, name_validator
 from backups.models.object_store import ObjectStoreSettings
 from backups.models.retention import RetentionSettings
+
+# Over a weekend somebody notices what was marked on its eve.
+PURGE_DELAY = timedelta(days=3)
+LONGEST_PURGE_DELAY = timedelta(days=366)
 
 
 class RepositoryKind(models.TextChoices):
@@ -52,6 +57,11 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         validators=[MinValueValidator(1)],
         help_text="Maximum number of jobs that use it at the same time; blank is no limit.",
     )
+    purge_delay = models.DurationField(
+        default=PURGE_DELAY,
+        help_text="For how long a copy that is to be deleted stays restorable, and its deletion "
+        "can be undone; 0s: it is deleted at once.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     # Why it cannot be used, as a tick last found; blank where it was there and is the right one.
     fault = models.CharField(max_length=300, blank=True, editable=False)
@@ -79,6 +89,8 @@ class Repository(RetentionSettings, ObjectStoreSettings):
 
     def clean(self) -> None:
         super().clean()
+        if not timedelta(0) <= self.purge_delay <= LONGEST_PURGE_DELAY:
+            raise ValidationError({"purge_delay": "A delay must be between 0 and 366 days."})
         if not self.is_folder:
             self.check_object_store(self.path)
         elif self.endpoint:

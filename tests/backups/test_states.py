@@ -11,6 +11,7 @@ from django.db import models
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     COPY_MOVES,
+    DELETION_MOVES,
     JOB_MOVES,
     OCCURRENCE_MOVES,
     OPEN_OCCURRENCE_STATUSES,
@@ -19,6 +20,7 @@ from backups.states import (
     TERMINAL_OCCURRENCE_STATUSES,
     TERMINAL_STAGE_STATUSES,
     CopyStatus,
+    DeletionStatus,
     JobStatus,
     OccurrenceStatus,
     StageStatus,
@@ -30,6 +32,7 @@ tables = pytest.mark.parametrize(
         (JobStatus, JOB_MOVES, JobStatus.PENDING),
         (StageStatus, STAGE_MOVES, StageStatus.PENDING),
         (CopyStatus, COPY_MOVES, CopyStatus.STORED),
+        (DeletionStatus, DELETION_MOVES, DeletionStatus.MARKED),
     ],
 )
 

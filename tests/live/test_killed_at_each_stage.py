@@ -62,7 +62,7 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
             return ["testrestore", label]
         case Operation.CONSOLIDATE:
             return ["consolidatebackup", newest_link(site)]
-    return ["purgebackup", label, "--force"]
+    return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
 
 
 def folders(site: Site) -> list[str]:

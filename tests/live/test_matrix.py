@@ -151,7 +151,7 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
         case Operation.CONSOLIDATE:
             return ["consolidatebackup", label]
         case Operation.PURGE:
-            return ["purgebackup", label, "--force"]
+            return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
 
 
 def stored_backup(site: BreakableSite, operation: Operation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -21,6 +22,7 @@ from backups.models.object_store import (
     CredentialsFrom,
     ServerSideEncryption,
 )
+from backups.models.repository import PURGE_DELAY
 from backups.repositories.objects.place import DEFAULT_REGION
 
 UNENCRYPTED = (
@@ -51,6 +53,13 @@ class Command(MooringCommand):
         parser.add_argument(
             "--max-jobs", type=int, help="Maximum number of jobs that use it at the same time."
         )
+        parser.add_argument(
+            "--purge-delay-hours",
+            type=int,
+            default=int(PURGE_DELAY / timedelta(hours=1)),
+            help="For how long a copy that is to be deleted stays restorable, and its deletion can "
+            "be undone; 0 deletes it at once. Default: %(default)s.",
+        )
         _add_store_options(parser)
         _add_credential_options(parser)
 
@@ -63,6 +72,7 @@ class Command(MooringCommand):
             encrypted=not options["unencrypted"],
             differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
+            purge_delay=timedelta(hours=options["purge_delay_hours"]),
             **{column: options[column] for column in OBJECT_STORE_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
@@ -131,6 +141,7 @@ def _answer(repository: Repository, *, adopted: bool) -> Answer:
             "path": repository.path,
             "endpoint": repository.endpoint,
             "encrypted": repository.encrypted,
+            "purge_delay": repository.purge_delay,
             "adopted": adopted,
             "key_problem": key,
         },

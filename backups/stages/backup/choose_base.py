@@ -14,6 +14,7 @@ from backups.catalog.copies import open_chain
 from backups.chains.candidates import load_candidates, series_of
 from backups.chains.planner import Cause, Choice, Wanted, choose_base
 from backups.exceptions import ArchiveError, MooringError, StageFailed
+from backups.health.usable import without_marked
 from backups.models import Backup, BackupCopy
 from backups.models.job import LogLevel
 from backups.preflight.checks import check_full_rooms, refuse_if_failed
@@ -105,7 +106,9 @@ def lock_copies(base: Backup, work: NewBackup) -> list[BackupCopy]:
         .filter(backup=base, repository__in=repositories, status=CopyStatus.STORED)
         .order_by("repository")
     )
-    if len(copies) != len(repositories):
+    # Asked once they are locked: whoever marks one of them waits, or has done so before.
+    staying = without_marked(BackupCopy.objects.filter(pk__in=[copy.pk for copy in copies]))
+    if staying.count() != len(repositories):
         raise StageFailed(
             f"{base.label}, the base of the backup, is being deleted",
             hint="Take the backup again.",

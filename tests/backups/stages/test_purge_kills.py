@@ -36,7 +36,7 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
 
 def killed_before(copy: BackupCopy, step: str) -> Job:
     """Purge a copy in a process that ends with ``kill -9`` as soon as it reaches a step."""
-    asked = PurgeParameters("a test", force=True)
+    asked = PurgeParameters("a test", force=True, at_once=True)
     job = create_copy_job(Operation.PURGE, copy, parameters=asked, wake=False)
     connections.close_all()
     if (child := os.fork()) == 0:
