@@ -27,7 +27,7 @@ OPERATED = OPERATED_FORMS | {
     "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
-    "restore-start", "backup-hold", "kept-remove",
+    "restore-start", "backup-hold", "kept-remove", "copy-keep",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {
