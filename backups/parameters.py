@@ -126,6 +126,8 @@ class PurgeParameters(Parameters):
     at_once: bool = False
     # The marked deletion that is carried out; None: it is requested now.
     deletion: int | None = None
+    # The request that a second admin has confirmed.
+    approval: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,25 @@ DELETION_MOVES: Mapping[DeletionStatus, frozenset[DeletionStatus]] = {
 OPEN_DELETION_STATUSES = frozenset(status for status, further in DELETION_MOVES.items() if further)
 
 
+class ApprovalStatus(models.TextChoices):
+    """What a second admin decided about a request for what cannot be undone."""
+
+    REQUESTED = "requested", "Waiting"  # for a second admin, until it expires
+    CONFIRMED = "confirmed", "Confirmed"  # carried out, if nothing that was shown has changed
+    REJECTED = "rejected", "Rejected"  # an admin decided against it
+    OUTDATED = "outdated", "Outdated"  # what was shown has changed, or it was requested again
+
+
+APPROVAL_MOVES: Mapping[ApprovalStatus, frozenset[ApprovalStatus]] = {
+    ApprovalStatus.REQUESTED: frozenset(
+        {ApprovalStatus.CONFIRMED, ApprovalStatus.REJECTED, ApprovalStatus.OUTDATED}
+    ),
+    ApprovalStatus.CONFIRMED: frozenset(),
+    ApprovalStatus.REJECTED: frozenset(),
+    ApprovalStatus.OUTDATED: frozenset(),
+}
+
+
 class OccurrenceStatus(models.TextChoices):
     DUE = "due", "Due"  # its due time, or that of a retry, has passed; not claimed yet
     RUNNING = "running", "Running"  # its job is running

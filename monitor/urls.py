@@ -150,6 +150,7 @@ urlpatterns = [
         name="copy-consolidate",
     ),
     path("backups/<str:label>/copies/<int:copy>/keep/", deletions.copy_keep, name="copy-keep"),
+    path("approvals/<int:approval>/", deletions.approval_decide, name="approval-decide"),
     path("deletions/", deletions.deletions, name="deletions"),
     path("expiry/", confirming.expiry, name="expiry"),
     path("expiry/confirm/", confirming.expiry_confirm, name="expiry-confirm"),

@@ -42,6 +42,7 @@ REGISTRIES = [
     )
 ]
 STATUS_WRITERS = {
+    "backups/transitions/approvals.py",
     "backups/transitions/copies.py",
     "backups/transitions/deletions.py",
     "backups/transitions/jobs.py",

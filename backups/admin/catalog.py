@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
 from backups.models import (
+    Approval,
     Backup,
     BackupAncestor,
     BackupCopy,
@@ -62,6 +63,15 @@ class DeletionAdmin(HistoryAdmin):
     list_select_related = ["copy__backup", "copy__repository"]
     search_fields = ["copy__backup__label", "copy__repository__name", "reason"]
     autocomplete_fields = ["copy"]
+
+
+@admin.register(Approval)
+class ApprovalAdmin(HistoryAdmin):
+    list_display = ["id", "kind", "repository", "copy", "status", "requested_by", "decided_by"]
+    list_filter = ["kind", "status", "repository"]
+    list_select_related = ["repository", "copy__backup", "copy__repository"]
+    search_fields = ["requested_by", "decided_by", "repository__name"]
+    autocomplete_fields = ["repository", "copy"]
 
 
 @admin.register(Evidence)

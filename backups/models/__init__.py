@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backups.models.activity import Activity
+from backups.models.approval import Approval
 from backups.models.binlog import (
     BinlogArchive,
     BinlogGap,
@@ -26,6 +27,7 @@ from backups.models.schedule import BackupSchedule, Occurrence
 
 __all__ = [
     "Activity",
+    "Approval",
     "Backup",
     "BackupAncestor",
     "BackupCopy",

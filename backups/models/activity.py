@@ -22,6 +22,7 @@ class Verb(models.TextChoices):
     DELETED = "deleted", "Deleted"
     ACCEPTED = "accepted", "Accepted"
     CONFIRMED = "confirmed", "Confirmed"
+    REJECTED = "rejected", "Rejected"
     PINNED = "pinned", "Pinned"
     UNPINNED = "unpinned", "Unpinned"
     MARKED = "marked", "Marked for deletion"

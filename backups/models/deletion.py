@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from backups.models.approval import Approval
 from backups.models.catalog import BackupCopy
 from backups.states import OPEN_DELETION_STATUSES, DeletionStatus
 
@@ -26,6 +27,8 @@ class Deletion(models.Model):
     requested_by = models.CharField(max_length=150)
     # Whether retention decided, and does so again before the copy is deleted; or a person.
     retention = models.BooleanField(default=False)
+    # The request that a second admin confirmed; null where none was needed.
+    approval = models.ForeignKey(Approval, models.SET_NULL, null=True, blank=True)
     # Whether the last restorable backup may go.
     forced = models.BooleanField(default=False)
     marked_at = models.DateTimeField(default=now)

@@ -62,6 +62,12 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         help_text="For how long a copy that is to be deleted stays restorable, and its deletion "
         "can be undone; 0s: it is deleted at once.",
     )
+    two_admins = models.BooleanField(
+        "deleting needs two admins",
+        default=False,
+        help_text="What a person deletes here and cannot be undone is carried out only once "
+        "another admin has confirmed it.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     # Why it cannot be used, as a tick last found; blank where it was there and is the right one.
     fault = models.CharField(max_length=300, blank=True, editable=False)

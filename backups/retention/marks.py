@@ -109,6 +109,7 @@ def parameters_of_due(deletion: Deletion) -> PurgeParameters:
         force=deletion.forced,
         retention=deletion.retention,
         deletion=deletion.pk,
+        approval=deletion.approval_id,
     )
 
 

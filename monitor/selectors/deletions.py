@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 
-from backups.models import Deletion, Instance, Repository
+from backups.models import Approval, Deletion, Instance, Repository
 from backups.retention.deletions import by_whom, list_deletions
 from backups.retention.remaining import remaining_in_words
+from backups.retention.second_admin import asked_in_words, waiting_approvals
 from backups.states import DeletionStatus
 
 PAGE_SIZE = 50
@@ -41,6 +43,16 @@ class DeletionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A request that waits for a second admin."""
+
+    approval: Approval
+    asked: str
+    # Whether the reader made it.
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeletionsView:
     """One page of deletions, and the choices of its filters."""
 
@@ -50,9 +62,13 @@ class DeletionsView:
     statuses: Sequence[tuple[str, str]]
     instances: Sequence[str]
     repositories: Sequence[str]
+    # What waits for a second admin, and who may not confirm it.
+    approvals: Sequence[ApprovalRow]
 
 
-def load_deletions(filters: DeletionFilters, page: str | None) -> DeletionsView:
+def load_deletions(
+    filters: DeletionFilters, page: str | None, reader: str, now: datetime
+) -> DeletionsView:
     found = list_deletions(
         status=filters.status, instance=filters.instance, repository=filters.repository
     )
@@ -66,6 +82,10 @@ def load_deletions(filters: DeletionFilters, page: str | None) -> DeletionsView:
         DeletionStatus.choices,
         list(instances.values_list("name", flat=True)[:LONGEST_CHOICE]),
         list(Repository.objects.values_list("name", flat=True)[:LONGEST_CHOICE]),
+        [
+            ApprovalRow(each, asked_in_words(each), each.requested_by == reader)
+            for each in waiting_approvals(now)
+        ],
     )
 
 

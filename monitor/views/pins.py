@@ -18,6 +18,7 @@ from backups.retention.holds import (
     release_backup,
     unpin_backup,
 )
+from backups.retention.second_admin import needs_second_admin, request_purge
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
@@ -78,6 +79,10 @@ def copy_purge(request: HttpRequest, label: str, copy: int) -> HttpResponse:
         return redirect("backup-detail", label)
     parameters = PurgeParameters(reason or "purged on its page", force=forced, at_once=at_once)
     with refusals_shown(request):
+        if needs_second_admin(row, parameters):
+            request_purge(row, parameters, requesting_user(request), now())
+            messages.warning(request, "Requested: another admin must confirm it within 24 hours.")
+            return redirect("deletions")
         job = create_copy_job(
             Operation.PURGE, row, requested_by=requesting_user(request), parameters=parameters
         )

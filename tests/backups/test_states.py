@@ -10,6 +10,7 @@ from django.db import models
 
 from backups.states import (
     ACTIVE_JOB_STATUSES,
+    APPROVAL_MOVES,
     COPY_MOVES,
     DELETION_MOVES,
     JOB_MOVES,
@@ -19,6 +20,7 @@ from backups.states import (
     TERMINAL_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
     TERMINAL_STAGE_STATUSES,
+    ApprovalStatus,
     CopyStatus,
     DeletionStatus,
     JobStatus,
@@ -33,6 +35,7 @@ tables = pytest.mark.parametrize(
         (StageStatus, STAGE_MOVES, StageStatus.PENDING),
         (CopyStatus, COPY_MOVES, CopyStatus.STORED),
         (DeletionStatus, DELETION_MOVES, DeletionStatus.MARKED),
+        (ApprovalStatus, APPROVAL_MOVES, ApprovalStatus.REQUESTED),
     ],
 )
 

@@ -11,7 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
-from backups.models import Backup, BackupCopy, Deletion, Job
+from backups.models import Activity, Approval, Backup, BackupCopy, Deletion, Job, Repository
+from backups.models.activity import Verb
+from backups.parameters import PurgeParameters
+from backups.retention.second_admin import request_purge
 from backups.states import DeletionStatus, Operation
 from tests.monitor.rows import make_backup, make_instance, make_repository, make_user
 
@@ -153,3 +156,72 @@ class DeletionPagesTestCase(TestCase):
         answer = self.client.post(address, {**asked, "reason": " "}, follow=True)
         self.assertContains(answer, "enter a reason to purge it at once")
         self.assertEqual(Job.objects.count(), jobs)
+
+
+class SecondAdminPagesTestCase(TestCase):
+    ada: User
+    adam: User
+    copy: BackupCopy
+    label: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.ada, cls.adam = make_user("ada", "admin"), make_user("adam", "admin")
+        cls.copy = make_backup(make_instance("orders-1"), make_repository())
+        cls.label = cls.copy.backup.label
+        Repository.objects.update(two_admins=True)
+
+    def test_a_purge_at_once_waits_for_another_admin(self) -> None:
+        self.client.force_login(self.ada)
+        address = reverse("copy-purge", args=[self.label, self.copy.pk])
+        asked = {"confirm_name": self.label, "at_once": "on", "reason": "the disk is full"}
+        page = self.client.post(address, asked, follow=True)
+        self.assertContains(page, "another admin must confirm it within 24 hours")
+        self.assertContains(page, "Purge at once; it is the last restorable backup")
+        self.assertNotContains(page, 'name="confirm"')
+        decide = reverse("approval-decide", args=[Approval.objects.get().pk])
+        answer = self.client.post(decide, {"confirm": "yes"}, follow=True)
+        self.assertContains(answer, "Who requested it cannot confirm it")
+        self.assertFalse(Job.objects.exists())
+        self.client.force_login(make_user("olga", "operator"))
+        self.assertNotContains(self.client.get(reverse("deletions")), decide)
+        self.assertEqual(self.client.post(decide, {"confirm": "yes"}).status_code, 403)
+        self.client.force_login(self.adam)
+        self.assertContains(self.client.get(reverse("deletions")), decide)
+        answer = self.client.post(decide, {"confirm": "yes"})
+        job = Job.objects.get()
+        self.assertRedirects(answer, reverse("job-detail", args=[job.pk]))
+        self.assertEqual(job.parameters["approval"], Approval.objects.get().pk)
+
+    def test_one_can_be_rejected_and_is_decided_once(self) -> None:
+        approval = request_purge(self.copy, PurgeParameters("a test", force=True), self.ada, now())
+        self.client.force_login(self.adam)
+        decide = reverse("approval-decide", args=[approval.pk])
+        self.assertContains(self.client.post(decide, {"reject": "yes"}, follow=True), "Rejected:")
+        answer = self.client.post(decide, {"confirm": "yes"}, follow=True)
+        self.assertContains(answer, "The request is rejected")
+        self.assertFalse(Job.objects.exists())
+
+    def test_a_form_saves_nothing_weaker_by_itself(self) -> None:
+        self.client.force_login(self.ada)
+        address = reverse("setting-repository-edit", args=["main"])
+        form = self.client.get(address).context["form"]
+        values = {name: form[name].value() for name in form.fields}
+        sent = {
+            name: value
+            for name, value in values.items()
+            if value is not None and value is not False
+        }
+        sent |= {"purge_delay": "1h", "max_jobs": "3"}
+        del sent["two_admins"]
+        answer = self.client.post(address, sent, follow=True)
+        self.assertContains(answer, "Another admin must confirm the rest")
+        row = Repository.objects.get()
+        self.assertEqual((row.purge_delay, row.two_admins, row.max_jobs), (3 * DAY, True, 3))
+        approval = Approval.objects.get()
+        self.assertEqual(approval.asked, {"purge_delay_seconds": 3600.0, "two_admins": False})
+        changed = Activity.objects.get(verb=Verb.CHANGED)
+        self.assertEqual(changed.details["fields"], ["Max concurrent jobs"])
+        # A longer delay needs nobody else.
+        self.client.post(address, {**sent, "purge_delay": "5d", "two_admins": "on"})
+        self.assertEqual(Repository.objects.get().purge_delay, 5 * DAY)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import URLPattern, reverse
+from django.utils.timezone import now
 
-from backups.models import InstanceGroup
+from backups.models import Approval, InstanceGroup
 from backups.states import JobStatus
 from monitor.access.roles import Role
 from monitor.urls import urlpatterns
@@ -34,7 +35,7 @@ ADMIN_POSTS = {
     "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
     "setting-group-delete", "instance-confirm-server",
-    "instance-confirm-files", "expiry-confirm", "copy-accept",
+    "instance-confirm-files", "expiry-confirm", "copy-accept", "approval-decide",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
@@ -72,6 +73,9 @@ class EveryAddressTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "approval": Approval.objects.create(
+                kind="purge", repository=copy.repository, copy=copy, expires_at=now(), facts={}
+            ).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             # Schedules and channels are addressed by name, too.
             **make_addressed(instance),

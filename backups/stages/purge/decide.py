@@ -24,6 +24,7 @@ from backups.parameters import PurgeParameters
 from backups.retention.expiry import judge_again
 from backups.retention.impediments import impediments
 from backups.retention.remaining import describe_remaining
+from backups.retention.second_admin import refuse_without_second_admin
 from backups.retention.verdicts import NO_DELAY
 from backups.running.run import Run
 from backups.stages.base import PlainStage
@@ -100,6 +101,7 @@ def _carry_out(copy: BackupCopy, work: PurgeWork, search: Search, at: datetime) 
                 reason=asked.reason,
                 requested_by=work.requested_by,
                 retention=asked.retention,
+                approval_id=asked.approval,
                 forced=asked.force,
                 marked_at=at,
                 due_at=at + delay,
@@ -129,6 +131,7 @@ def stop_unless_it_may_go(work: PurgeWork, search: Search) -> BackupCopy:
     copy = BackupCopy.objects.select_related("repository", "backup__instance").get(pk=work.copy.pk)
     if copy.status == CopyStatus.STORED:
         _stop_unless_due(copy, work.asked)
+        refuse_without_second_admin(copy, work.asked)
         proven_needed = stop_if_still_kept(copy) if work.asked.retention else 0
         refuse_if_needed(copy, work.asked, search, proven_needed=proven_needed)
     return copy
