@@ -220,7 +220,7 @@ def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
 
 
 def _is_stored(job: Job) -> bool:
-    return BackupCopy.objects.filter(pk=job.copy_id, status=CopyStatus.STORED).exists()
+    return BackupCopy.objects.filter(jobs=job, status=CopyStatus.STORED).exists()
 
 
 def _target_of(job: Job) -> str:
