@@ -133,6 +133,12 @@ class PurgeParameters(Parameters):
     force: bool = False
     # Whether retention requested it, and decides again; False where a person decided.
     retention: bool = False
+    # Whether it is deleted without the delay of its repository.
+    at_once: bool = False
+    # The marked deletion that is carried out; None: it is requested now.
+    deletion: int | None = None
+    # The request that a second admin has confirmed.
+    approval: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,48 @@ COPY_MOVES: Mapping[CopyStatus, frozenset[CopyStatus]] = {
 }
 
 
+class DeletionStatus(models.TextChoices):
+    """How far the deletion of a copy is. Until it is decided, the copy is stored as before."""
+
+    MARKED = "marked", "Marked for deletion"  # deleted when its delay is over, unless it is undone
+    DELETING = "deleting", "Being deleted"  # the decision is final; the copy is expired
+    DELETED = "deleted", "Deleted"  # the bytes are deleted
+    KEPT = "kept", "Undone"  # a person keeps the copy
+    WITHDRAWN = "withdrawn", "Withdrawn"  # the retention that marked it keeps it again
+
+
+DELETION_MOVES: Mapping[DeletionStatus, frozenset[DeletionStatus]] = {
+    DeletionStatus.MARKED: frozenset(
+        {DeletionStatus.DELETING, DeletionStatus.KEPT, DeletionStatus.WITHDRAWN}
+    ),
+    DeletionStatus.DELETING: frozenset({DeletionStatus.DELETED}),
+    DeletionStatus.DELETED: frozenset(),
+    DeletionStatus.KEPT: frozenset(),
+    DeletionStatus.WITHDRAWN: frozenset(),
+}
+
+OPEN_DELETION_STATUSES = frozenset(status for status, further in DELETION_MOVES.items() if further)
+
+
+class ApprovalStatus(models.TextChoices):
+    """What a second admin decided about a request for what cannot be undone."""
+
+    REQUESTED = "requested", "Waiting"  # for a second admin, until it expires
+    CONFIRMED = "confirmed", "Confirmed"  # carried out, if nothing that was shown has changed
+    REJECTED = "rejected", "Rejected"  # an admin decided against it
+    OUTDATED = "outdated", "Outdated"  # what was shown has changed, or it was requested again
+
+
+APPROVAL_MOVES: Mapping[ApprovalStatus, frozenset[ApprovalStatus]] = {
+    ApprovalStatus.REQUESTED: frozenset(
+        {ApprovalStatus.CONFIRMED, ApprovalStatus.REJECTED, ApprovalStatus.OUTDATED}
+    ),
+    ApprovalStatus.CONFIRMED: frozenset(),
+    ApprovalStatus.REJECTED: frozenset(),
+    ApprovalStatus.OUTDATED: frozenset(),
+}
+
+
 class OccurrenceStatus(models.TextChoices):
     DUE = "due", "Due"  # its due time, or that of a retry, has passed; not claimed yet
     RUNNING = "running", "Running"  # its job is running

@@ -110,7 +110,8 @@ class Mooring:
         return sorted(self._repository.glob(f"instances/*/backups/{label}/packs/*.pack"))
 
     def purge(self, label: str) -> None:
-        self._run("purgebackup", label, "--force", "--foreground", "--json")
+        at_once = ("--now", "--reason", "measured")
+        self._run("purgebackup", label, "--force", *at_once, "--foreground", "--json")
 
     def lsn(self, label: str) -> int:
         """Return the LSN that a backup reaches to."""

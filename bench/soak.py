@@ -128,6 +128,8 @@ class Soak:
         if what == "restorebackup":
             folder = f"target-{self._chance.randrange(10**9)}"
             return [what, label, "--to", str(self._site.disk / folder)]
+        if what == "purgebackup":
+            return [what, label, "--now", "--reason", "soak"]
         return [what, label]
 
     def _write(self) -> None:

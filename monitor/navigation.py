@@ -41,7 +41,9 @@ PARTS = (
     SiteSection("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
     SiteSection("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel", "route")),
     SiteSection("Restore", "restore", ("restore-wizard",), ("restore",), Role.OPERATOR),
-    SiteSection("Repositories", "repositories", ("repositories",), ("repositor",)),
+    SiteSection(
+        "Repositories", "repositories", ("repositories",), ("repositor", "deletion", "approval")
+    ),
     SiteSection("Activity", "activity", ("activity",), ("activity",)),
     SiteSection(
         "Settings", "settings", ("settings", "admin:index"), ("setting", "styleguide"), Role.ADMIN

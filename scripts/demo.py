@@ -110,7 +110,7 @@ class Demo:
 
     def _purge_old(self) -> None:
         for label in self._labels()[KEPT_BACKUPS:]:
-            self._ask("purgebackup", label)
+            self._ask("purgebackup", label, "--now", "--reason", "the demo keeps the newest")
 
     def _postings(self) -> int:
         with self.shop.connect() as connection:

@@ -42,7 +42,9 @@ REGISTRIES = [
     )
 ]
 STATUS_WRITERS = {
+    "backups/transitions/approvals.py",
     "backups/transitions/copies.py",
+    "backups/transitions/deletions.py",
     "backups/transitions/jobs.py",
     "backups/transitions/occurrences.py",
     "backups/transitions/stages.py",

@@ -16,7 +16,14 @@ import pytest
 from django.urls import Resolver404, resolve
 
 from alerts.states import ALERT_MOVES
-from backups.states import COPY_MOVES, JOB_MOVES, OCCURRENCE_MOVES, STAGE_MOVES
+from backups.states import (
+    APPROVAL_MOVES,
+    COPY_MOVES,
+    DELETION_MOVES,
+    JOB_MOVES,
+    OCCURRENCE_MOVES,
+    STAGE_MOVES,
+)
 from tests.documents import DOCUMENTS, ROOT, blocks, prose, spans
 from tests.test_architecture import TREE, named, parsed
 
@@ -230,6 +237,8 @@ MOVES: Mapping[str, Mapping[Any, Iterable[Any]]] = {
     "stage": STAGE_MOVES,
     "occurrence": OCCURRENCE_MOVES,
     "copy": COPY_MOVES,
+    "deletion": DELETION_MOVES,
+    "approval": APPROVAL_MOVES,
     "alert": ALERT_MOVES,
 }
 

@@ -9,10 +9,12 @@ from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
 from backups.models import (
+    Approval,
     Backup,
     BackupAncestor,
     BackupCopy,
     BackupTables,
+    Deletion,
     Drill,
     Evidence,
     WantedCopy,
@@ -53,6 +55,24 @@ class BackupCopyAdmin(HistoryAdmin):
     list_select_related = ["backup", "repository"]
     search_fields = ["backup__label", "repository__name", "key_id"]
     autocomplete_fields = ["backup", "repository"]
+
+
+@admin.register(Deletion)
+class DeletionAdmin(HistoryAdmin):
+    list_display = ["id", "copy", "status", "requested_by", "due_at", "status_since"]
+    list_filter = ["status", "retention", "copy__repository"]
+    list_select_related = ["copy__backup", "copy__repository"]
+    search_fields = ["copy__backup__label", "copy__repository__name", "reason"]
+    autocomplete_fields = ["copy"]
+
+
+@admin.register(Approval)
+class ApprovalAdmin(HistoryAdmin):
+    list_display = ["id", "kind", "repository", "copy", "status", "requested_by", "decided_by"]
+    list_filter = ["kind", "status", "repository"]
+    list_select_related = ["repository", "copy__backup", "copy__repository"]
+    search_fields = ["requested_by", "decided_by", "repository__name"]
+    autocomplete_fields = ["repository", "copy"]
 
 
 @admin.register(Evidence)

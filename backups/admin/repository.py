@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.timezone import now
 
 from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
@@ -23,6 +27,7 @@ from backups.models.object_store import OBJECT_STORE_COLUMNS, ServerSideEncrypti
 from backups.models.prices import PRICE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.sftp import SFTP_COLUMNS
+from backups.retention.second_admin import request_settings
 
 SECRET_FIELDS = ("new_secret_key", "new_customer_key")
 # Of which a change may lead to another repository, or to none.
@@ -55,15 +60,19 @@ class RepositoryForm(ModelForm):
         model = Repository
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs", "site",
-            "undeletable_by",
+            "undeletable_by", "purge_delay", "two_admins",
             *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS, *PRICE_COLUMNS,
             *RETENTION_COLUMNS,
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
+        # What is saved only once a second admin has confirmed it, and the fields of that.
+        self.weaker: dict[str, object] = {}
+        self.held_back: set[str] = set()
         # Of a folder nothing is entered here; what is missing keeps its value.
         self.fields["credentials"].required = False
+        self.fields["purge_delay"].required = False
 
     @cached_property
     def changed_data(self) -> list[str]:
@@ -72,11 +81,19 @@ class RepositoryForm(ModelForm):
         return [
             name
             for name in super().changed_data
-            if name not in defaults
-            or not self.fields[name].widget.value_omitted_from_data(
-                self.data, self.files, self.add_prefix(name)
+            if name not in self.held_back
+            and (
+                name not in defaults
+                or not self.fields[name].widget.value_omitted_from_data(
+                    self.data, self.files, self.add_prefix(name)
+                )
             )
         ]
+
+    def clean_purge_delay(self) -> timedelta:
+        entered: timedelta | None = self.cleaned_data["purge_delay"]
+        present: timedelta = self.instance.purge_delay
+        return present if entered is None else entered
 
     def clean_path(self) -> str:
         try:
@@ -87,6 +104,7 @@ class RepositoryForm(ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        self._hold_back(cleaned)
         secret = cleaned.get("new_secret_key")
         # A folder is read without it.
         moved = self.instance.is_bucket and {"endpoint", "path"} & set(self.changed_data)
@@ -114,6 +132,20 @@ class RepositoryForm(ModelForm):
                 self.instance.set_customer_key(key)
             except BadInput as exc:
                 self.add_error("new_customer_key", f"{exc}. {exc.hint}")
+
+    def _hold_back(self, cleaned: dict[str, Any]) -> None:
+        """Leave out what a second admin must confirm first; ``weaker`` is requested instead."""
+        row = self.instance
+        if row._state.adding or not row.two_admins:
+            return
+        delay = cleaned.get("purge_delay", row.purge_delay)
+        if delay < row.purge_delay:
+            self.weaker["purge_delay_seconds"] = delay.total_seconds()
+            self.held_back.add("purge_delay")
+        if not cleaned.get("two_admins", True):
+            self.weaker["two_admins"] = False
+            self.held_back.add("two_admins")
+        cleaned.update({name: getattr(row, name) for name in self.held_back})
 
     def _post_clean(self) -> None:
         """Check the place last, when all fields are valid: an initialised folder stays."""
@@ -153,6 +185,15 @@ class RepositoryAdmin(ModelAdmin):
     list_display = ["name", "kind", "path", "endpoint", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path", "endpoint"]
+
+    # Any: the row and the form are the model's.
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        super().save_model(request, obj, form, change)
+        if form.weaker:
+            assert isinstance(request.user, User)
+            request_settings(obj, form.weaker, request.user, now())
+            messages.warning(request, "Another admin must confirm it under Deletions first.")
+
     readonly_fields = ["kind", "uuid", "device", "medium", "lock_fault", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
@@ -161,7 +202,7 @@ class RepositoryAdmin(ModelAdmin):
             "Object store, not for a folder",
             {"fields": [*OBJECT_STORE_COLUMNS, *SECRET_FIELDS]},
         ),
-        ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
+        ("Deletion", {"fields": ["purge_delay", "two_admins", *OBJECT_LOCK_COLUMNS]}),
         ("SFTP, for sftp://… only", {"fields": [*SFTP_COLUMNS]}),
         ("Prices", {"fields": [*PRICE_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),

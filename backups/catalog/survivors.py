@@ -25,6 +25,8 @@ class Search:
 
     # Descriptions of what was missing.
     missing: list[str] = field(default_factory=list)
+    # The copies that were found whole, with all they need.
+    found: list[BackupCopy] = field(default_factory=list)
     _seen: dict[int, bool] = field(default_factory=dict)
     _stores: dict[int, ObjectStore | None] = field(default_factory=dict)
 
@@ -39,6 +41,8 @@ class Search:
         for copy in newest.iterator():
             if all(self._is_there(link) for link in _with_needed(copy)):
                 there.add(copy.backup_id)
+                if copy not in self.found:
+                    self.found.append(copy)
             if len(there) >= count:
                 return True
         return False

@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from backups.catalog.evidence import BackupProof, load_proofs, without_faults
 from backups.chains.planner import KINDS, Candidate
-from backups.health.usable import usable_copies
+from backups.health.usable import lasting_copies
 from backups.models import Backup, BackupAncestor, BackupCopy, Instance
 from backups.models.catalog import Origin
 from backups.programs.compatibility import parse_version
@@ -20,10 +20,10 @@ MOST = 200
 
 
 def load_candidates(instance: Instance) -> list[Candidate]:
-    """Return the newest stored backups of an instance, the newest first."""
+    """Return the newest stored backups of an instance that stay, the newest first."""
     backups = list(
         Backup.objects.filter(instance=instance, origin=Origin.MANAGED, kind__in=KINDS)
-        .filter(copies__in=usable_copies())
+        .filter(copies__in=lasting_copies())
         .annotate(ancestor_count=Count("ancestors", distinct=True))
         .order_by("-ended_at", "-id")
         .prefetch_related("copies__repository")[:MOST]
@@ -80,7 +80,7 @@ def _chain_of(
 
 def _usable_in(backups: Iterable[Backup]) -> dict[int, set[str]]:
     usable: dict[int, set[str]] = {}
-    rows = usable_copies().filter(backup__in=list(backups))
+    rows = lasting_copies().filter(backup__in=list(backups))
     for backup, repository in rows.values_list("backup", "repository__name"):
         usable.setdefault(backup, set()).add(repository)
     return usable

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from backups.catalog.evidence import without_faults
 from backups.exceptions import MooringError
-from backups.health.usable import usable_copies
+from backups.health.usable import lasting_copies
 from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job
@@ -75,7 +75,7 @@ def _newer_ones() -> QuerySet[Backup]:
 
 
 def _request(schedule: BackupSchedule, backup: Backup) -> Job | None:
-    copies = without_faults(usable_copies().filter(backup=backup, repository__enabled=True))
+    copies = without_faults(lasting_copies().filter(backup=backup, repository__enabled=True))
     copy: BackupCopy | None = copies.select_related("backup__instance", "repository").first()
     if copy is None:
         # Of a chain that cannot be read nothing can be made: the next backup is a full one.

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import Coalesce, NullIf
 
 from backups.exceptions import BadInput
-from backups.health.usable import usable_copies
+from backups.health.usable import lasting_copies, usable_copies
 from backups.models import (
     Backup,
     BackupAncestor,
@@ -80,8 +80,11 @@ class InstanceRows(NamedTuple):
 
 
 def restorable_backups() -> QuerySet[Backup]:
-    """Return the backups with a usable copy, managed or observed, the newest first."""
-    stored = usable_copies().filter(backup=OuterRef("pk"))
+    """Return the backups with a usable copy, managed or observed, the newest first.
+
+    One that is marked for deletion is none of them: no green light rests on it.
+    """
+    stored = lasting_copies().filter(backup=OuterRef("pk"))
     candidates = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
     return candidates.order_by("-ended_at", "-id")
 
@@ -282,7 +285,7 @@ def _failed_proofs(backups: Sequence[int]) -> Mapping[int, list[str]]:
 
 def _proven(ids: Sequence[int]) -> dict[int, datetime]:
     # Of these instances: the chains of all others are not looked at.
-    usable = usable_copies().filter(backup__instance__in=ids)
+    usable = lasting_copies().filter(backup__instance__in=ids)
     rows = Evidence.objects.current().filter(passed=True, copy__in=usable).order_by()
     newest = rows.values("copy__backup__instance").annotate(at=Max("created_at"))
     return {row["copy__backup__instance"]: row["at"] for row in newest}

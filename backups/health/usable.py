@@ -1,11 +1,15 @@
-"""Which copies could a restore read now, according to the last checks?"""
+"""Which copies could a restore read now, according to the last checks?
+
+And which of them last: what is marked for deletion can be restored until it is deleted, but nothing
+may rest on it, neither a green light nor another backup.
+"""
 
 from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from backups.models import BackupAncestor, BackupCopy
-from backups.states import CopyStatus
+from backups.models import BackupAncestor, BackupCopy, Deletion
+from backups.states import OPEN_DELETION_STATUSES, CopyStatus
 
 
 def usable_copies() -> QuerySet[BackupCopy]:
@@ -15,6 +19,20 @@ def usable_copies() -> QuerySet[BackupCopy]:
     )
     missing = BackupAncestor.objects.filter(~Exists(there), backup=OuterRef("backup"))
     return _readable().filter(~Exists(missing))
+
+
+def lasting_copies() -> QuerySet[BackupCopy]:
+    """Return the usable copies that are not marked for deletion.
+
+    What they need is not marked either: a copy is marked only after all that need it.
+    """
+    return without_marked(usable_copies())
+
+
+def without_marked(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
+    """Leave out the copies that are marked for deletion."""
+    marked = Deletion.objects.filter(copy=OuterRef("pk"), status__in=OPEN_DELETION_STATUSES)
+    return copies.filter(~Exists(marked))
 
 
 def _readable() -> QuerySet[BackupCopy]:

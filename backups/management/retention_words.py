@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from backups.models import Backup
-from backups.retention.rules import RetentionVerdict
 from backups.retention.verdicts import JudgedCopy, judge_copies
 
 
-def verdict_word(verdict: RetentionVerdict) -> str:
+def verdict_word(judged: JudgedCopy) -> str:
     """Return the verdict in a few words, without the reasons."""
+    verdict = judged.verdict
+    if judged.mark is not None:
+        return f"marked: deleted from {judged.mark.due_at:%Y-%m-%d %H:%M}Z"
     if verdict.may_go:
         return "expired"
     if verdict.blocked:
@@ -24,8 +26,9 @@ def retention_fields(judged: JudgedCopy) -> dict[str, object]:
     verdict = judged.verdict
     return {
         "repository": judged.copy.repository,
-        "verdict": "expired" if verdict.may_go else "kept",
+        "verdict": "marked" if judged.mark else "expired" if verdict.may_go else "kept",
         "expires_at": verdict.until,
+        "deleted_from": judged.mark.due_at if judged.mark else None,
         "reasons": list(verdict.reasons),
     }
 
@@ -41,16 +44,16 @@ def judge_backups(backups: Iterable[Backup], now: datetime) -> dict[int, list[Ju
 
 def retention_words(judged: Sequence[JudgedCopy], *, brief: bool = False) -> str:
     """Return verdict and reasons of a backup's copies; once where all have the same."""
-    words = {
-        judgement.copy.repository: _words(judgement.verdict, brief=brief) for judgement in judged
-    }
+    words = {judgement.copy.repository: _words(judgement, brief=brief) for judgement in judged}
     if len(set(words.values())) <= 1:
         return next(iter(words.values()), "")
     return "; ".join(f"in {repository}: {text}" for repository, text in sorted(words.items()))
 
 
-def _words(verdict: RetentionVerdict, *, brief: bool) -> str:
-    word = verdict_word(verdict)
-    if brief and (verdict.may_go or verdict.until):
+def _words(judged: JudgedCopy, *, brief: bool) -> str:
+    verdict, word = judged.verdict, verdict_word(judged)
+    if brief and (judged.mark or verdict.may_go or verdict.until):
         return word
+    if judged.mark is not None:
+        return f"{word}, {judged.mark.by}"
     return f"{word}: {verdict.reasons[0] if brief else verdict.reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backups.models.activity import Activity
+from backups.models.approval import Approval
 from backups.models.binlog import (
     BinlogArchive,
     BinlogGap,
@@ -12,6 +13,7 @@ from backups.models.binlog import (
     SegmentCopy,
 )
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
+from backups.models.deletion import Deletion
 from backups.models.drill import Drill
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
@@ -27,6 +29,7 @@ from backups.models.wanted_copy import WantedCopy
 
 __all__ = [
     "Activity",
+    "Approval",
     "Backup",
     "BackupAncestor",
     "BackupCopy",
@@ -36,6 +39,7 @@ __all__ = [
     "BinlogGap",
     "BinlogSegment",
     "BinlogTimeline",
+    "Deletion",
     "Drill",
     "Evidence",
     "Instance",

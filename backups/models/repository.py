@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -16,6 +17,10 @@ from backups.models.object_store import ObjectStoreSettings
 from backups.models.prices import PriceSettings
 from backups.models.retention import RetentionSettings
 from backups.models.sftp import SftpSettings
+
+# Over a weekend somebody notices what was marked on its eve.
+PURGE_DELAY = timedelta(days=3)
+LONGEST_PURGE_DELAY = timedelta(days=366)
 
 
 class RepositoryKind(models.TextChoices):
@@ -87,6 +92,17 @@ class Repository(
         validators=[MinValueValidator(1)],
         help_text="Maximum number of jobs that use it at the same time; blank is no limit.",
     )
+    purge_delay = models.DurationField(
+        default=PURGE_DELAY,
+        help_text="For how long a copy that is to be deleted stays restorable, and its deletion "
+        "can be undone; 0s: it is deleted at once.",
+    )
+    two_admins = models.BooleanField(
+        "deleting needs two admins",
+        default=False,
+        help_text="What a person deletes here and cannot be undone is carried out only once "
+        "another admin has confirmed it.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     # Why it cannot be used, as a tick last found; blank where it was there and is the right one.
     fault = models.CharField(max_length=300, blank=True, editable=False)
@@ -118,6 +134,8 @@ class Repository(
 
     def clean(self) -> None:
         super().clean()
+        if not timedelta(0) <= self.purge_delay <= LONGEST_PURGE_DELAY:
+            raise ValidationError({"purge_delay": "A delay must be between 0 and 366 days."})
         if self.is_sequential:
             self._settle_media()
         elif self.is_bucket:

@@ -16,13 +16,16 @@ from backups.retention.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class BinlogBase:
-    """A backup that stays, from which binlogs could be applied."""
+    """A backup that stays, or is marked for deletion, from which binlogs could be applied."""
 
     label: str
     started_at: datetime
     ended_at: datetime
     # In which binlog its position is; blank where that is not known.
     file: str = ""
+    # It is deleted when its delay is over. Until then it has all its binlogs: its deletion may be
+    # undone.
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,23 @@ def binlogs_needed(
     """Decide for one instance; ``blocked`` is why nothing may be deleted now, or blank."""
     if blocked:
         return BinlogNeed(None, blocked)
-    if not bases:
+    staying = [base for base in bases if not base.marked]
+    if not staying:
         return BinlogNeed(None, "nothing is deleted while the instance has no restorable backup")
     for policy in policies:
         if policy.keeps_everything:
             return BinlogNeed(None, f"{policy}")
+    need = _needed_by(staying, policies, now)
+    oldest = min(bases, key=lambda each: (each.started_at, each.label))
+    if need.since is None or not oldest.marked or oldest.started_at >= need.since:
+        return need
+    why = f"needed from {oldest.label} on, which is marked for deletion and may be kept"
+    return BinlogNeed(oldest.started_at, why, oldest.file)
+
+
+def _needed_by(
+    bases: Sequence[BinlogBase], policies: Collection[Policy], now: datetime
+) -> BinlogNeed:
     oldest_first = sorted(bases, key=lambda each: (each.ended_at, each.label))
     with_window = [policy for policy in policies if policy.keep_for is not None]
     if len(with_window) < len(policies):

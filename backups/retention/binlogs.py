@@ -78,7 +78,8 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
         each
         for copies in judged.values()
         for each in copies
-        if each.copy.pk in restorable and not each.verdict.may_go
+        # What is marked is restored from until it is deleted, up to any moment as before.
+        if each.copy.pk in restorable and (each.mark is not None or not each.verdict.may_go)
     ]
     taken = {
         each.pk: each
@@ -148,8 +149,10 @@ def _need(
             taken[each.copy.backup_id].started_at,
             each.copy.ended_at,
             taken[each.copy.backup_id].binlog_file,
+            each.mark is not None,
         )
-        for each in judged
+        # Of two copies of a backup, one that stays counts.
+        for each in sorted(judged, key=lambda judgement: judgement.mark is None)
         if each.copy.backup_id in taken
     }
     reasons = [each.verdict.reason for each in judged if each.verdict.blocked]

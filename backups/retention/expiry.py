@@ -1,8 +1,9 @@
 """The hourly tick of retention: which copies does nothing keep?
 
-It only requests purge jobs. Each of them decides again, under a lock, whether the copy may be
-deleted: a pinned, held, needed or last backup is kept whoever requested the purge, and so is one
-that its policy keeps by then because a run failed or the schedule was paused.
+It only requests purge jobs: of what expires, which is only marked where its repository has a delay,
+and of marked copies whose delay is over. Each of them decides again, under a lock, whether the copy
+may be deleted: a pinned, held, needed or last backup is kept whoever requested the purge, and so is
+one that its policy keeps by then because a run failed or the schedule was paused.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from backups.exceptions import Refused
 from backups.health.clock_jump import CONFIRM, HELD, confirm_clock, refuse_clock_jump
 from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Deletion, Job
 from backups.models.activity import Verb
 from backups.parameters import PurgeParameters
+from backups.retention.marks import due_deletions, parameters_of_due, withdraw_marks
 from backups.retention.repository_clocks import refuse_other_clock
 from backups.retention.verdicts import TICK, JudgedCopy, judge_copies
 from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, Operation
@@ -51,14 +53,14 @@ def expire_backups(now: datetime) -> int:
     """
     # Also where nothing expires by now: this run would count as one by a clock that was right.
     refuse_clock_jump(TICK, now)
-    expired = expired_copies(now)
-    if expired:
-        repositories = {
-            candidate.copy.repository_id: candidate.copy.repository for candidate in expired
-        }
+    withdraw_marks(now)
+    expired, due = expired_copies(now), due_deletions(now)
+    if expired or due:
+        copies = [*(candidate.copy for candidate in expired), *(each.copy for each in due)]
+        repositories = {copy.repository_id: copy.repository for copy in copies}
         refuse_other_clock(TICK, repositories.values(), now)
         _refuse_many(len(expired))
-    return _request_purges(expired)
+    return _request_purges(expired, due)
 
 
 def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int:
@@ -74,19 +76,23 @@ def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int
             f"{len(others)} copies would be purged that were not shown: {others[0].copy}",
             hint="Check the list again.",
         )
-    purges = _request_purges(expired)
+    # Only what was shown: copies whose delay is over follow with the next tick.
+    purges = _request_purges(expired, [])
     confirm_clock(now)
     record(Verb.RESUMED, details={"what": "expiry", "purges": purges})
     return purges
 
 
 def expired_copies(now: datetime) -> list[ExpiredCopy]:
-    """Return what nothing keeps, the oldest first, as far as one tick would purge it."""
+    """Return what nothing keeps, the oldest first, as far as one tick would purge it.
+
+    Or would mark it, in a repository with a delay. What is marked is not among them.
+    """
     # What others are based on follows in a later tick: those are purged first.
     going = [
         judgement
         for judgement in judge_copies(now, held=False)
-        if judgement.verdict.may_go and not judgement.has_dependents
+        if judgement.verdict.may_go and not judgement.has_dependents and not judgement.mark
     ]
     requested = _requested_already([leaving.copy.pk for leaving in going], now)
     oldest_first = sorted(
@@ -109,8 +115,19 @@ def judge_again(copy: BackupCopy, now: datetime) -> JudgedCopy | None:
     return next((judgement for judgement in judged if judgement.copy.pk == copy.pk), None)
 
 
-def _request_purges(expired: Sequence[ExpiredCopy]) -> int:
-    jobs = [job for candidate in expired if (job := _purge(candidate))]
+def _request_purges(expired: Sequence[ExpiredCopy], due: Sequence[Deletion]) -> int:
+    wanted = [
+        *(
+            (
+                candidate.copy,
+                PurgeParameters(candidate.judged.verdict.reason, retention=True),
+                candidate.judged.owner,
+            )
+            for candidate in expired
+        ),
+        *((each.copy, parameters_of_due(each), each.requested_by) for each in due),
+    ]
+    jobs = [job for copy, asked, actor in wanted if (job := _purge(copy, asked, actor))]
     wake_all(jobs)
     return len(jobs)
 
@@ -128,21 +145,15 @@ def _refuse_many(count: int) -> None:
         )
 
 
-def _purge(expired: ExpiredCopy) -> Job | None:
+def _purge(copy: BackupCopy, asked: PurgeParameters, actor: str) -> Job | None:
     try:
-        return create_copy_job(
-            Operation.PURGE,
-            expired.copy,
-            parameters=PurgeParameters(expired.judged.verdict.reason, retention=True),
-            actor=expired.judged.owner,
-            wake=False,
-        )
+        return create_copy_job(Operation.PURGE, copy, parameters=asked, actor=actor, wake=False)
     except Refused as exc:
         logger.info(
             "%s is kept for now: %s",
-            expired.copy,
+            copy,
             exc,
-            extra={"action": "purge_refused", "copy": expired.copy.pk},
+            extra={"action": "purge_refused", "copy": copy.pk},
         )
         return None
 

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 
-from backups.models import BackupCopy, Evidence, Job, Occurrence, WantedCopy
+from backups.models import BackupCopy, Deletion, Evidence, Job, Occurrence, WantedCopy
 from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
 from backups.states import (
     TERMINAL_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
     CopyStatus,
+    DeletionStatus,
     OccurrenceStatus,
     Operation,
 )
@@ -44,6 +45,7 @@ class StoredCopy(NamedTuple):
     repository: str
     repository_fault: str
     repository_kind: str
+    purge_delay: timedelta
     ended_at: datetime
     kind: str
     base_id: int | None
@@ -63,12 +65,32 @@ class StoredCopy(NamedTuple):
     wanted_in: str | None = None
 
 
+class Mark(NamedTuple):
+    """The columns of the deletion that a stored copy is marked for."""
+
+    pk: int
+    copy_id: int
+    due_at: datetime
+    marked_at: datetime
+    requested_by: str
+    reason: str
+    # Whether retention marked it; or a person.
+    retention: bool
+    # Why it is still there although it is due.
+    problem: str
+
+    @property
+    def by(self) -> str:
+        return f"marked by {self.requested_by}: {self.reason}"
+
+
 _COLUMNS = (
     "pk", "backup_id", "backup__label", "backup__instance_id", "backup__instance__name",
     "backup__instance__enabled", "repository_id", "repository__name", "repository__fault",
     "repository__kind",
-    "backup__ended_at", "backup__kind", "backup__base_id", "backup__pinned",
-    "backup__pinned_reason", "backup__held_until", "backup__held_reason", "backup__held_by",
+    "repository__purge_delay", "backup__ended_at", "backup__kind", "backup__base_id",
+    "backup__pinned", "backup__pinned_reason", "backup__held_until", "backup__held_reason",
+    "backup__held_by",
     "fault", "key_fault", "stored_bytes", "backup__made_by__occurrence__schedule_id",
     "locked_until",
 )  # fmt: skip
@@ -83,6 +105,15 @@ def stored_copies(instances: Collection[int] | None, now: datetime) -> list[Stor
         wanted_in=Subquery(wanted.order_by("id").values("repository__name")[:1])
     )
     return [StoredCopy(*row) for row in rows.values_list(*_COLUMNS, "wanted_in")]
+
+
+def open_marks(instances: Collection[int] | None) -> dict[int, Mark]:
+    """Return by copy the deletions that these instances' stored copies, or all, are marked for."""
+    marked = Deletion.objects.filter(status=DeletionStatus.MARKED).order_by()
+    if instances is not None:
+        marked = marked.filter(copy__backup__instance__in=instances)
+    marks = [Mark(*row) for row in marked.values_list(*Mark._fields)]
+    return {mark.copy_id: mark for mark in marks}
 
 
 def proof_results(instances: Collection[int] | None) -> tuple[set[int], set[int]]:

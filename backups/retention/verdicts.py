@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from backups.exceptions import BadInput
 from backups.health.clock_jump import HELD
@@ -18,7 +18,9 @@ from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
 from backups.retention.rules import RetentionVerdict, judge, proven_needed
 from backups.retention.stored import (
+    Mark,
     StoredCopy,
+    open_marks,
     proof_results,
     stored_copies,
     unhealthy_instances,
@@ -29,6 +31,7 @@ from backups.wall_clock import zone
 
 TICK = "expire backups"
 UTC = "UTC"
+NO_DELAY = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,15 @@ class JudgedCopy:
     # "schedule nightly" or "repository main": whose policy decides.
     owner: str
     verdict: RetentionVerdict
-    # Whether a stored backup in the same repository is based on it: that one goes first.
+    # Whether a stored backup in the same repository is based on it: that one goes first. One that
+    # is marked has gone first where this one is only marked as well.
     has_dependents: bool
     # How many proven backups of the instance must remain.
     proven_needed: int
     # Whether the policy deletes nothing ever, so that the same is true of all its copies.
     for_ever: bool
+    # The deletion that it is marked for.
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,50 +80,80 @@ def judge_copies(
     copies = stored_copies(instances, now)
     owners = _load_owners(copies, instead, now)
     blocks = _Blocks(copies, owners, instances, held=held)
-    failed, passed = proof_results(instances)
-    by_backup = {(copy.backup_id, copy.repository_id): copy.pk for copy in copies}
+    marks = open_marks(instances)
+    links = _links(copies, blocks if faults else None, proof_results(instances), now, locks=locks)
     by_instance: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
-    for copy in copies:
-        link = _link(copy, by_backup.get((copy.base_id or 0, copy.repository_id)), failed, now)
-        link = replace(
-            link,
-            passed=copy.pk in passed,
-            lock=lock_of(copy.locked_until, now) if locks else None,
-            blocked=_exported(copy) or (blocks.of(copy) if faults else ""),
-        )
+    for copy, link in zip(copies, links, strict=True):
         by_instance[copy.instance_id].append((copy, link))
     return [
-        judged for pairs in by_instance.values() for judged in _judge_instance(pairs, owners, now)
+        judged
+        for pairs in by_instance.values()
+        for judged in _judge_instance(pairs, owners, marks, now)
     ]
 
 
-def _link(copy: StoredCopy, base: int | None, failed: Collection[int], now: datetime) -> KeptLink:
-    return KeptLink(
-        key=copy.pk,
-        label=copy.label,
-        policy=_owner_of(copy),
-        ended_at=copy.ended_at,
-        full=copy.kind == BackupKind.FULL,
-        base=base,
-        sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),
-        pinned=_pin(copy),
-        held=_hold(copy, now),
-        held_until=copy.held_until,
-    )
+def _links(
+    copies: Sequence[StoredCopy],
+    blocks: _Blocks | None,
+    proofs: tuple[Collection[int], Collection[int]],
+    now: datetime,
+    *,
+    locks: bool,
+) -> Iterator[KeptLink]:
+    failed, passed = proofs
+    by_backup = {(copy.backup_id, copy.repository_id): copy.pk for copy in copies}
+    for copy in copies:
+        yield KeptLink(
+            key=copy.pk,
+            label=copy.label,
+            policy=_owner_of(copy),
+            ended_at=copy.ended_at,
+            full=copy.kind == BackupKind.FULL,
+            base=by_backup.get((copy.base_id or 0, copy.repository_id)),
+            sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),
+            passed=copy.pk in passed,
+            pinned=_pin(copy),
+            held=_hold(copy, now),
+            held_until=copy.held_until,
+            lock=lock_of(copy.locked_until, now) if locks else None,
+            blocked=_exported(copy) or (blocks.of(copy) if blocks is not None else ""),
+        )
 
 
 def _judge_instance(
-    pairs: Sequence[tuple[StoredCopy, KeptLink]], owners: Mapping[int, _Owner], now: datetime
+    pairs: Sequence[tuple[StoredCopy, KeptLink]],
+    owners: Mapping[int, _Owner],
+    marks: Mapping[int, Mark],
+    now: datetime,
 ) -> Iterable[JudgedCopy]:
-    links = [link for _, link in pairs]
-    policies = {link.policy: owners[link.policy].policy for link in links}
-    verdicts = judge(links, policies, now)
+    policies = {link.policy: owners[link.policy].policy for _, link in pairs}
+    # What a person has marked counts no more: others are kept in its place. What retention marked
+    # is judged like the rest, so that it stays if anything counts on it again.
+    leaving = {
+        copy.pk: RetentionVerdict(True, (mark.by,))
+        for copy, _ in pairs
+        if (mark := marks.get(copy.pk)) is not None and not mark.retention
+    }
+    links = [link for copy, link in pairs if copy.pk not in leaving]
+    verdicts = {**judge(links, policies, now), **leaving}
     needed = proven_needed(policies)
-    bases = {link.base for link in links}
+    dependents = defaultdict(list)
+    for _, link in pairs:
+        dependents[link.base].append(link.key)
     for copy, link in pairs:
-        policy, verdict = policies[link.policy], verdicts[link.key]
-        for_ever = policy.keeps_everything
-        yield JudgedCopy(copy, policy.owner, verdict, link.key in bases, needed, for_ever)
+        policy = policies[link.policy]
+        needing = [
+            key for key in dependents[copy.pk] if copy.purge_delay <= NO_DELAY or key not in marks
+        ]
+        yield JudgedCopy(
+            copy,
+            policy.owner,
+            verdicts[copy.pk],
+            bool(needing),
+            needed,
+            policy.keeps_everything,
+            marks.get(copy.pk),
+        )
 
 
 def _owner_of(copy: StoredCopy) -> int:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from backups.activity import ITSELF, Actor, record
 from backups.exceptions import BadInput, IllegalTransition, LeaseLost
 from backups.models import (
+    BackupCopy,
     Job,
     JobEvent,
     KeptRestore,
@@ -26,6 +27,7 @@ from backups.parameters import RestoreParameters
 from backups.states import (
     JOB_MOVES,
     TERMINAL_JOB_STATUSES,
+    CopyStatus,
     JobStatus,
     Operation,
 )
@@ -208,6 +210,9 @@ def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
     verb = _KEPT.get(Operation(job.operation))
     if verb is None:
         return
+    if verb is Verb.PURGED and to is JobStatus.SUCCEEDED and _is_stored(job):
+        # It was only marked, which is recorded by itself.
+        return
     requester = job.events.order_by("id").values_list("actor", flat=True).first()
     details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
     if target := _target_of(job):
@@ -215,6 +220,10 @@ def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
     if outcome.error:
         details["error"] = outcome.error
     record(verb, job, actor=Actor(requester or ITSELF, ITSELF), details=details)
+
+
+def _is_stored(job: Job) -> bool:
+    return BackupCopy.objects.filter(jobs=job, status=CopyStatus.STORED).exists()
 
 
 def _target_of(job: Job) -> str:

@@ -14,8 +14,10 @@ from backups.models import Instance, InstanceGroup
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.prices import PRICE_COLUMNS
+from backups.models.repository import PURGE_DELAY
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.sftp import SFTP_COLUMNS
+from monitor.forms.fields import LengthField
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 NAMES_SHOWN = 5
@@ -26,6 +28,11 @@ class RepositorySettingsForm(RepositoryForm):
     """The form of the Django admin: saving a new one initialises the folder or bucket."""
 
     keep_for = keep_for_field()
+    purge_delay = LengthField(
+        help_text="A copy that is to be deleted stays restorable for so long, and its deletion can "
+        "be undone. 0s: it is deleted at once.",
+        initial=PURGE_DELAY,
+    )
 
     class Meta(RepositoryForm.Meta):
         labels = dict(RETENTION_LABELS)

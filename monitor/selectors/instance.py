@@ -46,6 +46,11 @@ class BackupRow:
     missing: Sequence[str] = ()
 
     @property
+    def marked(self) -> bool:
+        """Whether all its copies are marked for deletion."""
+        return self.judged is not None and self.judged.mark is not None
+
+    @property
     def proven_together(self) -> bool:
         """Whether it passed verify and a restore test on the same day."""
         verified, tested = self.proof.verified, self.proof.restore_tested
@@ -108,7 +113,7 @@ def load_history(
     waiting = explain_waiting([*jobs_shown, *active])
     return InstanceHistory(
         newest=recent[0] if recent else None,
-        recoverable=next((row for row in recent if row.proof.sound), None),
+        recoverable=next((row for row in recent if row.proof.sound and not row.marked), None),
         last_failed=_last_failed(jobs),
         backups=[_backup_row(backup, proofs, judged, missing) for backup in backups_shown],
         backup_page=backups_shown,

@@ -13,8 +13,8 @@ from django.db.models.functions import TruncDate
 from django.utils.timezone import localdate
 
 from backups.health.space import Sample, forecast_full, has_trend
-from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
-from backups.states import CopyStatus, Operation
+from backups.models import BackupCopy, Deletion, Evidence, Repository, RepositorySpace
+from backups.states import CopyStatus, DeletionStatus, Operation
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
 from monitor.selectors.repository_usage import (
@@ -115,10 +115,15 @@ class RepositoryView:
     proofs: Mapping[int, ProofSummary]
     # Of the instances that use most.
     usage: Sequence[InstanceUsage]
+    # By copy, what those on the page are marked for.
+    marks: Mapping[int, Deletion]
 
     @property
-    def rows(self) -> list[tuple[BackupCopy, ProofSummary]]:
-        return [(copy, self.proofs.get(copy.backup_id, UNPROVEN)) for copy in self.copies]
+    def rows(self) -> list[tuple[BackupCopy, ProofSummary, Deletion | None]]:
+        return [
+            (copy, self.proofs.get(copy.backup_id, UNPROVEN), self.marks.get(copy.pk))
+            for copy in self.copies
+        ]
 
     @property
     def daily_growth(self) -> int | None:
@@ -151,8 +156,12 @@ def load_repository(repository: Repository, now: datetime, page: str | None) -> 
     copies = Paginator(newest, PAGE_SIZE).get_page(page)
     proofs = load_proofs([copy.backup_id for copy in copies])
     usage = load_usage(repository, now - MONTH)
+    marked = Deletion.objects.filter(
+        copy__in=[copy.pk for copy in copies], status=DeletionStatus.MARKED
+    )
+    marks = {mark.copy_id: mark for mark in marked}
     return RepositoryView(
-        overview, _keys(stored), load_growth(repository, now), copies, proofs, usage
+        overview, _keys(stored), load_growth(repository, now), copies, proofs, usage, marks
     )
 
 

@@ -62,7 +62,12 @@ def judge_by_backup(instances: Collection[int], now: datetime) -> Mapping[int, l
 def longest_kept(judged: Sequence[JudgedCopy]) -> JudgedCopy | None:
     """Return the verdict about a backup: that of the copy which is kept longest."""
     ordered = sorted(
-        judged, key=lambda judgement: (judgement.verdict.may_go, judgement.verdict.blocked)
+        judged,
+        key=lambda judgement: (
+            judgement.mark is not None,
+            judgement.verdict.may_go,
+            judgement.verdict.blocked,
+        ),
     )
     return ordered[0] if ordered else None
 

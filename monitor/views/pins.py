@@ -11,7 +11,14 @@ from django.views.decorators.http import require_POST
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.parameters import PurgeParameters
-from backups.retention.holds import hold_backup, pin_backup, release_backup, unpin_backup
+from backups.retention.holds import (
+    REASON_LENGTH,
+    hold_backup,
+    pin_backup,
+    release_backup,
+    unpin_backup,
+)
+from backups.retention.second_admin import needs_second_admin, request_purge
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
@@ -63,10 +70,19 @@ def copy_purge(request: HttpRequest, label: str, copy: int) -> HttpResponse:
     row = get_object_or_404(copies.exclude(status=CopyStatus.PURGED), pk=copy, backup__label=label)
     if not name_confirmed(request, label):
         return redirect("backup-detail", label)
-    # Only an admin may purge the last restorable backup; without force it is refused.
-    forced = "force" in request.POST and has_role(request.user, Role.ADMIN)
-    parameters = PurgeParameters("purged on its page", force=forced)
+    # Only an admin may purge the last restorable backup, or at once: both cannot be undone.
+    admin = has_role(request.user, Role.ADMIN)
+    forced, at_once = (admin and name in request.POST for name in ("force", "at_once"))
+    reason = request.POST.get("reason", "").strip()[:REASON_LENGTH]
+    if at_once and not reason:
+        messages.error(request, "Nothing was changed: enter a reason to purge it at once.")
+        return redirect("backup-detail", label)
+    parameters = PurgeParameters(reason or "purged on its page", force=forced, at_once=at_once)
     with refusals_shown(request):
+        if needs_second_admin(row, parameters):
+            request_purge(row, parameters, requesting_user(request), now())
+            messages.warning(request, "Requested: another admin must confirm it within 24 hours.")
+            return redirect("deletions")
         job = create_copy_job(
             Operation.PURGE, row, requested_by=requesting_user(request), parameters=parameters
         )

@@ -11,11 +11,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backups.models import Instance, Repository
+from backups.retention.second_admin import request_settings
 from monitor.access.roles import Role, needs
 from monitor.forms.settings import RepositorySettingsForm
 from monitor.selectors.repositories import list_repositories
 from monitor.selectors.retention import WhatIf, needs_confirmation, what_if
 from monitor.selectors.settings import key_state, why_repository_stays
+from monitor.views.requests import requesting_user
 from monitor.views.settings_pages import delete, record_saved, tabs
 
 
@@ -55,6 +57,9 @@ def setting_repository_edit(request: HttpRequest, name: str) -> HttpResponse:
         return _page(request, form, name, changes)
     if not _save(form, added=False):
         return _page(request, form, name)
+    if form.weaker:
+        request_settings(form.instance, form.weaker, requesting_user(request), now())
+        messages.warning(request, "Another admin must confirm the rest, under Deletions.")
     messages.success(request, f"{form.instance.name} was saved.")
     return redirect("repository-detail", form.instance.name)
 

@@ -13,13 +13,14 @@ _STATUSES_BY_TONE = {
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
     "warn": (
-        "unencrypted refused late problems with_problems delayed at_risk warning stale retrying "
-        "degraded unsupported"
+        "marked deleting unencrypted refused late problems with_problems delayed at_risk warning "
+        "stale retrying degraded unsupported"
     ),
     "busy": "running sending due notice",
     "waiting": "pending planned waiting queued",
     "unknown": "unproven unknown observed unplanned",
-    "idle": "cancelled skipped disabled paused expired purged silenced acknowledged pinned held",
+    "idle": "cancelled skipped disabled paused expired purged silenced acknowledged pinned held "
+    "deleted kept withdrawn",
 }
 TONES: dict[str, str] = {
     status: tone for tone, statuses in _STATUSES_BY_TONE.items() for status in statuses.split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,12 @@ def main(db: None, key_file: Path, tmp_path: Path) -> Repository:
     return make_repository("main", tmp_path / "main")
 
 
-def make_repository(name: str, path: Path, *, encrypted: bool = True) -> Repository:
-    """Make a folder a repository, and its row."""
-    repository = Repository.objects.create(name=name, path=str(path), encrypted=encrypted)
+def make_repository(
+    name: str, path: Path, *, encrypted: bool = True, purge_delay: timedelta = timedelta(0)
+) -> Repository:
+    """Make a folder a repository, and its row; without a delay what expires is deleted at once."""
+    repository = Repository.objects.create(
+        name=name, path=str(path), encrypted=encrypted, purge_delay=purge_delay
+    )
     DirectoryStore(path).initialise(Identity(str(repository.uuid), FORMAT_VERSION))
     return repository

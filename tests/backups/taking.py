@@ -46,8 +46,9 @@ def restore(copy: BackupCopy, target: Path, *, raw: bool = True) -> Job:
     return run_here(create_restore_job(copy, target, raw=raw, wake=False))
 
 
-def purge(copy: BackupCopy, *, force: bool = False) -> Job:
-    asked = PurgeParameters("a test", force=force)
+def purge(copy: BackupCopy, *, force: bool = False, at_once: bool = True) -> Job:
+    """Purge a copy, without the delay of its repository unless that is what is tested."""
+    asked = PurgeParameters("a test", force=force, at_once=at_once)
     return run_here(create_copy_job(Operation.PURGE, copy, parameters=asked, wake=False))
 
 

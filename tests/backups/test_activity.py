@@ -22,8 +22,8 @@ COMMANDS = Path(__file__).resolve().parents[2] / "backups" / "management" / "com
 ME = pwd.getpwuid(os.getuid()).pw_name
 # They only look.
 READING = {
-    "checkkeys", "doctor", "listbackups", "listbinlogs", "listschedules", "listtransactions",
-    "showbackup", "showschedule",
+    "checkcopies", "checkkeys", "doctor", "listbackups", "listbinlogs", "listdeletions",
+    "listschedules", "listtransactions", "showbackup", "showschedule",
     # A process; what is asked of it was recorded then.
     "receivebinlogs",
 }  # fmt: skip
@@ -38,7 +38,7 @@ def test_every_command_that_changes_something_leaves_a_row() -> None:
     # What a page confirms as well records it itself.
     ways = re.compile(
         r"\b(record|create_\w+_job|request_cancel|confirm_\w+|accept_changed|hold_backup"
-        r"|release_backup|expire_backups|enable_archive|give_up)\("
+        r"|release_backup|keep_backup|expire_backups|enable_archive|give_up)\("
     )
     silent = {
         path.stem

@@ -41,8 +41,14 @@ def job_with(operation: Operation, parameters: Any, **fields: str) -> Job:
         ),
         (
             Operation.PURGE,
-            {"reason": "old", "force": False, "retention": True},
-            PurgeParameters("old", retention=True),
+            {
+                "reason": "old",
+                "force": False,
+                "retention": True,
+                "at_once": False,
+                "deletion": 7,
+            },
+            PurgeParameters("old", retention=True, deletion=7),
         ),
         (Operation.BACKUP, {"save_foreign_tables": True}, BackupParameters(CloneOptions(True))),
     ],

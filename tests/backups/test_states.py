@@ -10,7 +10,9 @@ from django.db import models
 
 from backups.states import (
     ACTIVE_JOB_STATUSES,
+    APPROVAL_MOVES,
     COPY_MOVES,
+    DELETION_MOVES,
     JOB_MOVES,
     OCCURRENCE_MOVES,
     OPEN_OCCURRENCE_STATUSES,
@@ -18,7 +20,9 @@ from backups.states import (
     TERMINAL_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
     TERMINAL_STAGE_STATUSES,
+    ApprovalStatus,
     CopyStatus,
+    DeletionStatus,
     JobStatus,
     OccurrenceStatus,
     StageStatus,
@@ -30,6 +34,8 @@ tables = pytest.mark.parametrize(
         (JobStatus, JOB_MOVES, JobStatus.PENDING),
         (StageStatus, STAGE_MOVES, StageStatus.PENDING),
         (CopyStatus, COPY_MOVES, CopyStatus.STORED),
+        (DeletionStatus, DELETION_MOVES, DeletionStatus.MARKED),
+        (ApprovalStatus, APPROVAL_MOVES, ApprovalStatus.REQUESTED),
     ],
 )
 

@@ -64,7 +64,7 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
             return ["consolidatebackup", newest_link(site)]
         case Operation.COPY:
             return ["copybackup", uncopied_link(site), "--to", "second"]
-    return ["purgebackup", label, "--force"]
+    return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
 
 
 def folders(site: Site) -> list[str]:

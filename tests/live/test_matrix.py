@@ -156,7 +156,7 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
         case Operation.EXPORT:
             return ["exportbackup", label, "--file", str(site.disk / EXPORTED)]
         case Operation.PURGE:
-            return ["purgebackup", label, "--force"]
+            return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
         case Operation.COPY:
             return ["copybackup", label, "--to", "second"]
 

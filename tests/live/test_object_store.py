@@ -273,7 +273,8 @@ def test_the_whole_path(
     assert count_orders(tmp_path / "joined") == 6000
 
     for label in (link, full, joined):
-        ran("purgebackup", label, "--force", "--foreground")
+        at_once = ("--now", "--reason", "a test")
+        ran("purgebackup", label, "--force", *at_once, "--foreground")
     found = client.list_objects_v2(Bucket=bucket)
     assert [item["Key"] for item in found["Contents"]] == ["db/mooring.json"]
     assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)

@@ -151,7 +151,8 @@ class Operator:
             self.manage("doctor", name)
             self.manage("showbackup", label)
         self.manage("rotatekeys")
-        self.manage("purgebackup", label, "--force", "--foreground")
+        at_once = ("--now", "--reason", "a test")
+        self.manage("purgebackup", label, "--force", *at_once, "--foreground")
         self.manage("takebackup", name, "--foreground")
 
 

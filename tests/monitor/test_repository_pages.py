@@ -118,7 +118,7 @@ class RepositoryPagesTestCase(TestCase):
                 )
             with self.subTest(count), self.assertNumQueries(15):
                 self.client.get(reverse("repositories"))
-            with self.subTest(count), self.assertNumQueries(28):
+            with self.subTest(count), self.assertNumQueries(29):
                 self.client.get(reverse("repository-detail", args=["main"]))
 
     def test_nothing_yet(self) -> None:

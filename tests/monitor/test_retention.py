@@ -21,6 +21,7 @@ from backups.models import (
 )
 from backups.states import JobStatus, Operation
 from tests.backups.planning import make_schedule
+from tests.markup import one_line
 from tests.monitor.forms.test_schedule import typed
 from tests.monitor.rows import (
     RETENTION_TYPED,
@@ -79,7 +80,10 @@ class RetentionPagesTestCase(TestCase):
         self.assertContains(pages[oldest.pk], "no backup of the instance is proven restorable")
         make_evidence(newest, Operation.VERIFY, passed=True)
         page = self.client.get(reverse("backup-detail", args=[oldest.backup.label]))
-        self.assertContains(page, "It is purged within the")
+        self.assertIn("It is marked for deletion within the", one_line(page.content.decode()))
+        Repository.objects.update(purge_delay=timedelta(0))
+        page = self.client.get(reverse("backup-detail", args=[oldest.backup.label]))
+        self.assertIn("It is purged within the", one_line(page.content.decode()))
         shown = self.client.get(reverse("instance-detail", args=["orders-1"]))
         self.assertContains(shown, 'class="minor retention"', count=4)
         self.assertContains(shown, "expires <time")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import URLPattern, reverse
+from django.utils.timezone import now
 
-from backups.models import InstanceGroup
+from backups.models import Approval, InstanceGroup
 from backups.models.wanted_copy import WantCause
 from backups.states import JobStatus
 from backups.transitions.wanted_copies import want_copy
@@ -30,14 +31,14 @@ OPERATED = OPERATED_FORMS | {
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
     "restore-start", "backup-hold", "kept-remove", "missing-copy-give-up",
-    "backup-copy",
+    "backup-copy", "copy-keep",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {
     "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
     "setting-group-delete", "instance-confirm-server",
-    "instance-confirm-files", "expiry-confirm", "copy-accept",
+    "instance-confirm-files", "expiry-confirm", "copy-accept", "approval-decide",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
@@ -76,6 +77,9 @@ class EveryAddressTestCase(TestCase):
             "label": copy.backup.label,
             "copy": copy.pk,
             "wanted": want_copy(copy.backup, make_repository("away"), WantCause.FAILED).pk,
+            "approval": Approval.objects.create(
+                kind="purge", repository=copy.repository, copy=copy, expires_at=now(), facts={}
+            ).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             # Schedules and channels are addressed by name, too.
             **make_addressed(instance),

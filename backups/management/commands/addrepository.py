@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -22,7 +23,7 @@ from backups.models.object_store import (
     CredentialsFrom,
     ServerSideEncryption,
 )
-from backups.models.repository import RepositoryKind
+from backups.models.repository import PURGE_DELAY, RepositoryKind
 from backups.models.sftp import SFTP_COLUMNS
 from backups.repositories.objects.place import DEFAULT_REGION
 
@@ -64,6 +65,13 @@ class Command(MooringCommand):
             metavar="WORDS",
             help="What keeps anybody from deleting it, such as snapshots of the filer.",
         )
+        parser.add_argument(
+            "--purge-delay-hours",
+            type=int,
+            default=int(PURGE_DELAY / timedelta(hours=1)),
+            help="For how long a copy that is to be deleted stays restorable, and its deletion can "
+            "be undone; 0 deletes it at once. Default: %(default)s.",
+        )
         _add_store_options(parser)
         _add_lock_options(parser)
         _add_credential_options(parser)
@@ -82,6 +90,7 @@ class Command(MooringCommand):
             max_jobs=options["max_jobs"],
             site=options["site"],
             undeletable_by=options["undeletable_by"],
+            purge_delay=timedelta(hours=options["purge_delay_hours"]),
             **{column: options[column] for column in PLACE_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
@@ -194,6 +203,7 @@ def _answer(repository: Repository, *, adopted: bool) -> Answer:
             "lock_mode": repository.lock_mode,
             "lock_days": repository.lock_days,
             "write_only": repository.write_only,
+            "purge_delay": repository.purge_delay,
             "adopted": adopted,
             "key_problem": key,
         },

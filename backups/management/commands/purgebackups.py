@@ -19,8 +19,9 @@ from backups.units import format_bytes
 
 class Command(MooringCommand):
     help = (
-        "Request the purge of every backup that nothing keeps, as the hourly tick does; with "
-        "--dry-run show what would go, and why everything else is kept."
+        "Request the purge of every backup that nothing keeps, as the hourly tick does: where its "
+        "repository has a delay it is marked at first. With --dry-run show what would go, and why "
+        "everything else is kept."
     )
 
     def add_options(self, parser: CommandParser) -> None:
@@ -41,10 +42,12 @@ class Command(MooringCommand):
 def _shown(judged: Sequence[JudgedCopy]) -> Answer:
     ordered = sorted(judged, key=lambda judgement: judgement.copy.ended_at, reverse=True)
     ordered.sort(key=lambda judgement: judgement.copy.instance)
-    going = [judgement for judgement in ordered if judgement.verdict.may_go]
+    going = [judgement for judgement in ordered if judgement.verdict.may_go and not judgement.mark]
+    marked = sum(judgement.mark is not None for judgement in ordered)
     freed = sum(judgement.copy.stored_bytes for judgement in going)
     lines = [
         f"{len(going)} of {len(ordered)} copies would be purged: {format_bytes(freed)}",
+        *([f"{marked} are marked for deletion already: see listdeletions"] if marked else []),
         *(["what others are based on follows once those are purged"] if _in_turn(going) else []),
     ]
     return Answer(
@@ -81,4 +84,4 @@ def _fields(judged: JudgedCopy) -> dict[str, object]:
 def _row(judged: JudgedCopy) -> tuple[str, ...]:
     copy, verdict = judged.copy, judged.verdict
     size = format_bytes(copy.stored_bytes)
-    return (copy.label, copy.repository, verdict_word(verdict), verdict.reason, size)
+    return (copy.label, copy.repository, verdict_word(judged), verdict.reason, size)

@@ -89,6 +89,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
             load_conditions([backup.pk]).get(backup.pk, SOUND),
         ),
         "retention": retention_words(judge_backups([backup], now()).get(backup.pk, [])),
+        **({"expired": copy.expire_reason} if copy.expire_reason else {}),
     }
 
 

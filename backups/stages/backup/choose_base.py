@@ -22,6 +22,7 @@ from backups.exceptions import (
     RepositoryError,
     StageFailed,
 )
+from backups.health.usable import without_marked
 from backups.models import Backup, BackupCopy, Repository
 from backups.models.job import LogLevel
 from backups.models.wanted_copy import WantCause
@@ -148,7 +149,9 @@ def lock_copies(base: Backup, repositories: Sequence[Repository]) -> list[Backup
         .select_related("repository", "backup__instance")
         .order_by("repository")
     )
-    if len(copies) != len(repositories):
+    # Asked once they are locked: whoever marks one of them waits, or has done so before.
+    staying = without_marked(BackupCopy.objects.filter(pk__in=[copy.pk for copy in copies]))
+    if staying.count() != len(repositories):
         raise StageFailed(
             f"{base.label}, the base of the backup, is being deleted",
             hint="Take the backup again.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.utils.timezone import now
 
 from backups.access import checked_store
@@ -10,6 +11,7 @@ from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.purge.decide import PurgeWork
 from backups.transitions.copies import purge_copy
+from backups.transitions.deletions import finish_deletions
 from backups.transitions.jobs import own
 from backups.units import format_bytes
 
@@ -18,6 +20,9 @@ class Delete(PlainStage[PurgeWork]):
     name = "delete"
     # Deleting thousands of packs on a slow disk has no output.
     watched = False
+
+    def should_run(self, run: Run, work: PurgeWork) -> bool:
+        return not work.marked
 
     def run(self, run: Run, work: PurgeWork) -> str:
         freed = delete_copy(work.copy)
@@ -35,5 +40,7 @@ def delete_copy(copy: BackupCopy) -> int | None:
     if copy.repository.write_only:
         return None
     freed = checked_store(copy.repository).remove_tree(copy.path)
-    purge_copy(copy, now=now())
+    with transaction.atomic():
+        purge_copy(copy, now=now())
+        finish_deletions(copy, now())
     return freed

@@ -120,3 +120,55 @@ def test_the_last_proven_backup_is_not_purged_by_hand_without_force(
     assert purge(copy, force=True).status == JobStatus.SUCCEEDED
     copy.refresh_from_db()
     assert copy.status == CopyStatus.PURGED
+
+
+@pytest.fixture
+def marked(nightly: BackupSchedule) -> Backup:
+    """The oldest nightly backup, marked for a day."""
+    Repository.objects.update(purge_delay=DAY)
+    assert run_command("purgebackups", "--json").json() == {"purges": 1}
+    job = run_here(Job.objects.get(operation=Operation.PURGE))
+    assert job.backup is not None
+    return job.backup
+
+
+def test_what_is_marked_says_so_everywhere_and_is_kept_by_a_command(marked: Backup) -> None:
+    shown = run_command("purgebackups", "--dry-run").stdout
+    assert "0 of 4 copies would be purged" in shown
+    assert "1 are marked for deletion already: see listdeletions" in shown
+    (verdict,) = [
+        each["retention"][0]
+        for each in run_command("listbackups", "--json").json()["backups"]
+        if each["label"] == marked.label
+    ]
+    assert verdict["verdict"] == "marked"
+    assert verdict["deleted_from"]
+    assert "marked: deleted from" in run_command("listbackups").stdout
+    shown = run_command("showbackup", marked.label, "--json").json()["retention"]
+    assert "marked by schedule nightly: schedule nightly keeps 7 d" in shown
+    (row,) = run_command("listdeletions", "--json", "--status", "marked").json()["deletions"]
+    assert (row["label"], row["requested_by"]) == (marked.label, "schedule nightly")
+    assert row["remains_marked"]["restorable"] == 3
+    assert run_command("keepbackup", marked.label, "--json").json()["label"] == marked.label
+    assert run_command("keepbackup", marked.label).exit_code == 3
+    (row,) = run_command("listdeletions", "--json").json()["deletions"]
+    assert (row["status"], row["end_reason"]) == ("kept", "its deletion was undone")
+    assert "held by" in run_command("showbackup", marked.label, "--json").json()["retention"]
+
+
+def test_the_list_of_deletions_reads_well_and_may_be_empty(marked: Backup) -> None:
+    shown = " ".join(run_command("listdeletions", "--repository", "main").stdout.split())
+    assert "marked for deletion" in shown
+    assert run_command("listdeletions", "--instance", "nobody").exit_code == 2
+    empty = run_command("listdeletions", "--status", "deleted").stdout
+    assert "nothing is marked for deletion, or was deleted" in empty
+
+
+def test_deleting_at_once_needs_a_reason(marked: Backup) -> None:
+    words = ("purgebackup", marked.label, "--foreground")
+    assert "is marked already: it is deleted from" in run_command(*words, "--json").json()["error"]
+    assert run_command(*words, "--now").exit_code == 2
+    assert run_command(*words, "--now", "--reason", "the disk is full").exit_code == 0
+    (row,) = run_command("listdeletions", "--json").json()["deletions"]
+    assert (row["status"], row["hastened_reason"]) == ("deleted", "the disk is full")
+    assert row["remains_deleted"]["restorable"] == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,6 +47,19 @@ def test_needed_from_the_base_of_the_window_on(
     need = binlogs_needed([base(age) for age in ages], policies, "", NOW)
     assert need.since == NOW - since * DAY - HOUR
     assert f"needed from orders-{since} on" in str(need)
+
+
+def test_what_is_marked_keeps_its_binlogs_and_is_no_base() -> None:
+    marked = replace(base(40), marked=True)
+    need = binlogs_needed([base(1), base(15), marked], [FORTNIGHT], "", NOW)
+    assert need.since == NOW - 40 * DAY - HOUR
+    assert "orders-40 on, which is marked for deletion" in need.reason
+    # One that is newer than the base needs nothing more.
+    newer = replace(base(5), marked=True)
+    need = binlogs_needed([base(1), base(15), newer], [FORTNIGHT], "", NOW)
+    assert need.since == NOW - 15 * DAY - HOUR
+    # Alone it is nothing that would let others go.
+    assert binlogs_needed([marked], [FORTNIGHT], "", NOW).since is None
 
 
 def test_the_window_and_its_owner_are_named() -> None:

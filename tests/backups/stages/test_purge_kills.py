@@ -16,7 +16,7 @@ from backups.executor.leftovers import lose_expired, remove_leftovers
 from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, Instance, Job, Repository
 from backups.parameters import PurgeParameters
-from backups.states import CopyStatus, JobStatus, Operation
+from backups.states import CopyStatus, DeletionStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import purge, stored_files, take_backup
 
@@ -34,9 +34,11 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
     return take_backup(orders).copies.get()
 
 
-def killed_before(copy: BackupCopy, step: str) -> Job:
+def killed_before(
+    copy: BackupCopy, step: str, *, at_once: bool = True, deletion: int | None = None
+) -> Job:
     """Purge a copy in a process that ends with ``kill -9`` as soon as it reaches a step."""
-    asked = PurgeParameters("a test", force=True)
+    asked = PurgeParameters("a test", force=True, at_once=at_once, deletion=deletion)
     job = create_copy_job(Operation.PURGE, copy, parameters=asked, wake=False)
     connections.close_all()
     if (child := os.fork()) == 0:
@@ -68,6 +70,7 @@ def test_what_was_decided_is_finished_by_the_next_tick(
     assert remove_leftovers() == 1
     copy.refresh_from_db()
     assert (copy.status, copy.expire_reason) == (CopyStatus.PURGED, "a test")
+    assert copy.deletions.get().status == DeletionStatus.DELETED
     assert stored_files(main) == ["mooring.json"]
     assert remove_leftovers() == 0
 
@@ -91,5 +94,33 @@ def test_before_the_decision_nothing_has_happened(copy: BackupCopy, main: Reposi
     assert remove_leftovers() == 0
     copy.refresh_from_db()
     assert copy.status == CopyStatus.STORED
+    assert not copy.deletions.exists()
     assert stored_files(main) == before
     assert Path(main.path, copy.path, "manifest.json.zst").exists()
+
+
+def test_a_mark_is_whole_or_not_there(copy: BackupCopy, main: Repository) -> None:
+    main.purge_delay = timedelta(days=3)
+    main.save()
+    killed_before(copy, "backups.stages.purge.decide.own", at_once=False)
+    lose_expired(now() + timedelta(minutes=5))
+    assert not copy.deletions.exists()
+    assert purge(copy, force=True, at_once=False).status == JobStatus.SUCCEEDED
+    assert copy.deletions.get().status == DeletionStatus.MARKED
+
+
+@pytest.mark.parametrize("step", [DECIDE, EXPIRED, NO_MANIFEST, DELETED])
+def test_a_due_deletion_is_carried_out_or_still_marked(
+    copy: BackupCopy, main: Repository, step: str
+) -> None:
+    main.purge_delay = timedelta(days=3)
+    main.save()
+    purge(copy, force=True, at_once=False)
+    copy.deletions.update(due_at=now())
+    killed_before(copy, step, at_once=False, deletion=copy.deletions.get().pk)
+    lose_expired(now() + timedelta(minutes=5))
+    decided = step != DECIDE
+    assert remove_leftovers() == decided
+    copy.refresh_from_db()
+    assert copy.status == (CopyStatus.PURGED if decided else CopyStatus.STORED)
+    assert copy.deletions.get().status == ("deleted" if decided else "marked")
