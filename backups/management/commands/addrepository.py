@@ -1,4 +1,4 @@
-"""Adds a repository, and initialises its folder or bucket if it is new or empty."""
+"""Adds a repository, and initialises its folder, bucket or medium if it is new or empty."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ UNENCRYPTED = (
 
 
 class Command(MooringCommand):
-    help = "Add a folder or bucket as a repository; a new or empty one is initialised."
+    help = "Add a folder, bucket or medium as a repository; a new or empty one is initialised."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the new entry.")
         parser.add_argument(
             "--path",
             required=True,
-            help="Absolute path of the folder, or s3://BUCKET/PREFIX in an object store.",
+            help="Absolute path of the folder, s3://BUCKET/PREFIX in an object store, or "
+            "media:NAME/PREFIX on a tape or behind a pipe.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
