@@ -35,7 +35,7 @@ UNENCRYPTED = (
 
 
 class Command(MooringCommand):
-    help = "Add a folder, bucket or SFTP folder as a repository; a new or empty one is initialised."
+    help = "Add a folder, bucket or medium as a repository; a new or empty one is initialised."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the new entry.")
@@ -44,7 +44,8 @@ class Command(MooringCommand):
             required=True,
             help="Absolute path of the folder or of a file that exportbackup wrote; in an object "
             "store s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX; "
-            "sftp://USER@HOST:PORT/PATH on another host; media:NAME/PREFIX on tape.",
+            "sftp://USER@HOST:PORT/PATH on another host; media:NAME/PREFIX on a tape or behind a "
+            "pipe.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
