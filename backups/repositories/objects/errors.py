@@ -99,6 +99,8 @@ TROUBLES = {
     **GOOGLE_TROUBLES,
 }
 _STATUSES = {
+    # To a question for the size, which is answered without a code.
+    400: Trouble("the credentials may have expired, or the request is not accepted", CHECK_KEY),
     401: DENIED,
     403: DENIED,
     404: NO_OBJECT,

@@ -150,12 +150,15 @@ class BucketStore:
         with self._naming(folder, "deleted"):
             self._connection.drop_uploads(self.place.key(folder))
         # Manifests first: an interrupted removal leaves no apparent backup.
-        manifests = [name for name in self.list(folder) if name.endswith(f"/{MANIFEST_NAME}")]
-        freed = sum(self.size(name) for name in manifests)
-        self._delete(manifests)
+        manifests = {
+            name: size for name, size in self._metas(folder) if name.endswith(f"/{MANIFEST_NAME}")
+        }
+        freed = sum(manifests.values())
+        self._delete(list(manifests))
         batch: list[str] = []
         for name, size in self._metas(folder):
-            freed += size
+            # A list that lags shows what was just deleted.
+            freed += 0 if name in manifests else size
             batch.append(name)
             if len(batch) == PAGE:
                 self._delete(batch)

@@ -1,19 +1,34 @@
-"""Can an object be written now, where an upload cannot be begun and aborted without a trace?"""
+"""How does a connection work whose store shows no unfinished uploads and begins none as a trial?"""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from backups.repositories.layout import TRIAL_NAME
 from backups.repositories.objects.clients import Connection
+from backups.repositories.objects.dates import server_date
 
 
-def write_trial(connection: Connection) -> None:
-    """Write an empty object as a backup's are, and delete it. A killed one is overwritten."""
-    from obstore import delete, put
+class TrialConnection(Connection):
+    """Writes an empty object to find out whether it may; the store removes unfinished uploads."""
 
-    data, key = connection.data(), connection.place.key(TRIAL_NAME)
-    put(data, key, b"", attributes=connection.attributes(), use_multipart=False)
-    try:
-        delete(data, key)
-    except FileNotFoundError:
-        # Another process has tried at the same time.
-        return
+    def drop_uploads(self, owner: str, *, whole: bool = False) -> int:
+        # The library has no call for a list of them.
+        return 0
+
+    def try_upload(self) -> None:
+        from obstore import delete, put
+
+        data, key = self.data(), self.place.key(TRIAL_NAME)
+        # One that a killed process has left is overwritten.
+        put(data, key, b"", attributes=self.attributes(), use_multipart=False)
+        try:
+            delete(data, key)
+        except FileNotFoundError:
+            # Another process has tried at the same time.
+            return
+
+    def date(self) -> datetime:
+        with self._lock:
+            self._refuse_address()
+        return server_date(self.place)

@@ -25,9 +25,9 @@ from monitor.wording.restore_by_hand import steps_by_hand
 from tests.backups.fake_engine import FILES, FakeEngine
 from tests.backups.repositories.bad_proxy import (
     Action,
-    BadHandler,
     BadProxy,
     bad_proxy,
+    change_bytes,
     cut_off,
     refuse,
 )
@@ -93,11 +93,7 @@ def test_a_backup_is_taken_restored_and_purged(
 
 
 def test_bytes_that_changed_on_the_way_are_found(copy: BackupCopy, proxy: BadProxy) -> None:
-    def change(handler: BadHandler, body: bytes) -> None:
-        response, content = handler.ask(body)
-        handler.answer(response, content[:-1] + bytes([content[-1] ^ 1]))
-
-    proxy.fail("GET", change, times=9, part=".pack")
+    proxy.fail("GET", change_bytes, times=9, part=".pack")
     job = run_here(create_copy_job(Operation.VERIFY, copy, wake=False))
     assert job.status == JobStatus.FAILED
     assert "packs/000001.pack" in job.error

@@ -1,6 +1,6 @@
 """A small Azure Blob Storage of this process: it checks every signature, and keeps all in memory.
 
-For what a real one cannot be made to do, and where none is. The same tests run against Azurite.
+Signatures are computed as Microsoft documents them, not by the library that is tested.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import ssl
@@ -9,7 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -41,6 +42,11 @@ class BadProxy:
     def fail(self, method: str, action: Action, times: int = 1, part: str = "") -> None:
         """Have the next requests of a method fail, or those with ``part`` in their path."""
         self.faults += [(method, part, action)] * times
+
+    def fail_all(self, action: Action, part: str = "") -> None:
+        """Have every request fail, or every one with ``part`` in its path."""
+        for method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+            self.fail(method, action, times=999, part=part)
 
     def take(self, method: str, path: str) -> Action | None:
         self.requests.append((method, path))
@@ -201,6 +207,43 @@ def lose_answer(handler: BadHandler, body: bytes) -> None:
     handler.hang_up()
 
 
+def drip(handler: BadHandler, body: bytes) -> None:
+    """Answer slower than the least rate, a byte at a time."""
+    response, content = handler.ask(body)
+    with suppress(OSError):
+        handler.answer(response, content, b"")
+        for byte in content:
+            time.sleep(0.2)
+            handler.wfile.write(bytes([byte]))
+
+
+def change_bytes(handler: BadHandler, body: bytes) -> None:
+    """Send other bytes than the store does."""
+    response, content = handler.ask(body)
+    handler.answer(response, content, content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def after(count: int, action: Action) -> Action:
+    """Pass so many requests on, and have all later ones fail."""
+    seen = itertools.count()
+
+    def later(handler: BadHandler, body: bytes) -> None:
+        (pass_on if next(seen) < count else action)(handler, body)
+
+    return later
+
+
+class Stale:
+    """Answers every list as the first one was answered: a listing that lags."""
+
+    def __init__(self) -> None:
+        self._first: tuple[HTTPResponse, bytes] | None = None
+
+    def __call__(self, handler: BadHandler, body: bytes) -> None:
+        self._first = self._first or handler.ask(body)
+        handler.answer(*self._first)
+
+
 def redirect_to(url: str) -> Action:
     def action(handler: BadHandler, body: bytes) -> None:
         handler.send_response(302)
@@ -217,6 +260,12 @@ def wait(seconds: float) -> Action:
         pass_on(handler, body)
 
     return action
+
+
+def hang(handler: BadHandler, body: bytes) -> None:
+    """Do nothing with the request, and answer nothing."""
+    time.sleep(1.5)
+    handler.hang_up()
 
 
 @contextmanager

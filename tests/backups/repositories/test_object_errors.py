@@ -54,6 +54,7 @@ def test_a_code_of_the_store(status: int, code: str, words: str, transient: bool
         ("Server returned non-2xx status code: 403 Forbidden: ", "access is denied"),
         ("Server returned non-2xx status code: 429 X: ", "asks to slow down"),
         ("error sending request", "the connection broke off"),
+        ("Server returned non-2xx status code: 400 Bad Request: ", "may have expired"),
         (
             "Error performing GET https://timeout/dns/redirect in 2ms, after 3 retries, "
             "max_retries: 3, retry_timeout: 60s - HTTP error: InvalidCertificate(Other)",

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.azure.place import AzurePlace
 from backups.repositories.objects.azure.secrets import credential_of
-from backups.repositories.objects.clients import Connection, retries
-from backups.repositories.objects.dates import server_date
+from backups.repositories.objects.clients import retries
 from backups.repositories.objects.secret_texts import SecretText
-from backups.repositories.objects.trials import write_trial
+from backups.repositories.objects.trials import TrialConnection
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore
@@ -38,7 +36,7 @@ class AzureRole:
         return {"credential_type": kind, **chosen}
 
 
-class AzureConnection(Connection):
+class AzureConnection(TrialConnection):
     """The clients of a container. Azure itself removes unfinished uploads after a week."""
 
     place: AzurePlace
@@ -51,18 +49,6 @@ class AzureConnection(Connection):
     ) -> None:
         super().__init__(place, refuse_host)
         self._credentials = credentials
-
-    def drop_uploads(self, owner: str, *, whole: bool = False) -> int:
-        # No request removes blocks that were not committed.
-        return 0
-
-    def try_upload(self) -> None:
-        write_trial(self)
-
-    def date(self) -> datetime:
-        with self._lock:
-            self._refuse_address()
-        return server_date(self.place)
 
     def _open(self, tries: int, seconds: int) -> AzureStore:
         from obstore.store import AzureStore

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from backups.repositories.objects.clients import Connection, retries
-from backups.repositories.objects.dates import server_date
+from backups.repositories.objects.clients import retries
 from backups.repositories.objects.google.place import GooglePlace
 from backups.repositories.objects.google.tokens import TokenSource
-from backups.repositories.objects.trials import write_trial
+from backups.repositories.objects.trials import TrialConnection
 
 if TYPE_CHECKING:
     from obstore.store import GCSStore
 
 
-class GoogleConnection(Connection):
+class GoogleConnection(TrialConnection):
     """The clients of a bucket. Uploads of killed processes are left to a rule of the bucket."""
 
     place: GooglePlace
@@ -26,18 +24,6 @@ class GoogleConnection(Connection):
     ) -> None:
         super().__init__(place, refuse_host)
         self._credentials = credentials
-
-    def drop_uploads(self, owner: str, *, whole: bool = False) -> int:
-        # The library has no call for a list of them.
-        return 0
-
-    def try_upload(self) -> None:
-        write_trial(self)
-
-    def date(self) -> datetime:
-        with self._lock:
-            self._refuse_address()
-        return server_date(self.place)
 
     def _open(self, tries: int, seconds: int) -> GCSStore:
         from obstore.store import GCSStore
