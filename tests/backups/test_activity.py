@@ -22,8 +22,8 @@ COMMANDS = Path(__file__).resolve().parents[2] / "backups" / "management" / "com
 ME = pwd.getpwuid(os.getuid()).pw_name
 # They only look.
 READING = {
-    "checkkeys", "doctor", "listbackups", "listbinlogs", "listdeletions", "listschedules", "listtransactions",
-    "showbackup", "showschedule",
+    "checkkeys", "doctor", "listbackups", "listbinlogs", "listdeletions", "listschedules",
+    "listtransactions", "showbackup", "showschedule",
     # A process; what is asked of it was recorded then.
     "receivebinlogs",
 }  # fmt: skip
