@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.timezone import now
 
 from backups.activity import Actor, acting_as
 from backups.chains.candidates import load_candidates
-from backups.exceptions import Refused, StageFailed
+from backups.exceptions import Refused
 from backups.health.protection_facts import find_candidates
 from backups.health.usable import lasting_copies, usable_copies
 from backups.models import (
@@ -33,7 +33,6 @@ from backups.retention.expiry import expire_backups
 from backups.retention.holds import hold_backup, pin_backup
 from backups.retention.marks import HELD_FOR, due_deletions, keep_backup
 from backups.retention.verdicts import judge_copies
-from backups.stages.backup.choose_base import lock_copies
 from backups.states import CopyStatus, DeletionStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
@@ -149,17 +148,6 @@ def test_a_green_light_and_a_new_link_rest_on_nothing_that_is_marked(
     judged = {each.copy.pk: each for each in judge_copies(now(), [instance.pk])}
     assert judged[newer.pk].verdict.may_go
     assert judged[newer.pk].verdict.reason == "marked by mooring: a test"
-
-
-def test_no_link_is_based_on_a_copy_that_was_marked_meanwhile(
-    pair: tuple[BackupCopy, BackupCopy], main: Repository
-) -> None:
-    base = pair[1].backup
-    with transaction.atomic():
-        assert lock_copies(base, [main]) == [pair[1]]
-    purge(pair[1], at_once=False, force=True)
-    with transaction.atomic(), pytest.raises(StageFailed, match="the base of the backup"):
-        lock_copies(base, [main])
 
 
 def test_a_mark_is_undone_and_retention_waits_for_the_hold(expired: BackupCopy) -> None:

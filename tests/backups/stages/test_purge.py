@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.timezone import now
 
-from backups.exceptions import Refused, RepositoryError
+from backups.exceptions import Refused, RepositoryError, StageFailed
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.stages.backup.choose_base import lock_copies
+from backups.stages.backup.work import NewBackup
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
@@ -283,3 +287,18 @@ def test_disks_are_asked_before_the_catalog_is_locked(
     monkeypatch.setattr(DirectoryStore, "exists", noting)
     assert purge(copy).status == JobStatus.SUCCEEDED
     assert locked == [False]
+
+
+def test_no_link_is_based_on_a_copy_that_was_marked_meanwhile(
+    copy: BackupCopy, main: Repository
+) -> None:
+    job = copy.backup.made_by
+    assert job is not None
+    stores: list[tuple[Repository, ObjectStore]] = [(main, DirectoryStore(Path(main.path)))]
+    work = NewBackup(job=job, stores=stores, encrypted=False)
+    with transaction.atomic():
+        assert lock_copies(copy.backup, work) == [copy]
+    Repository.objects.update(purge_delay=timedelta(days=1))
+    assert purge(copy, at_once=False, force=True).status == JobStatus.SUCCEEDED
+    with transaction.atomic(), pytest.raises(StageFailed, match="the base of the backup"):
+        lock_copies(copy.backup, work)
