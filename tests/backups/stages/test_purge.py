@@ -14,10 +14,8 @@ from django.utils.timezone import now
 from backups.exceptions import Refused, RepositoryError, StageFailed
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
-from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
 from backups.stages.backup.choose_base import lock_copies
-from backups.stages.backup.work import NewBackup
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
@@ -292,13 +290,9 @@ def test_disks_are_asked_before_the_catalog_is_locked(
 def test_no_link_is_based_on_a_copy_that_was_marked_meanwhile(
     copy: BackupCopy, main: Repository
 ) -> None:
-    job = copy.backup.made_by
-    assert job is not None
-    stores: list[tuple[Repository, ObjectStore]] = [(main, DirectoryStore(Path(main.path)))]
-    work = NewBackup(job=job, stores=stores, encrypted=False)
     with transaction.atomic():
-        assert lock_copies(copy.backup, work) == [copy]
+        assert lock_copies(copy.backup, [main]) == [copy]
     Repository.objects.update(purge_delay=timedelta(days=1))
     assert purge(copy, at_once=False, force=True).status == JobStatus.SUCCEEDED
     with transaction.atomic(), pytest.raises(StageFailed, match="the base of the backup"):
-        lock_copies(copy.backup, work)
+        lock_copies(copy.backup, [main])
