@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +165,25 @@ class BreakableSite:
     def free_disk(self) -> None:
         (self.disk / "filler").unlink(missing_ok=True)
 
+    def take_stores(self) -> Callable[[], None]:
+        """Have nothing at the path of any repository; return what puts them back."""
+        for store in self._stores():
+            if store.exists():
+                store.rename(self._apart(store))
+        return self.return_stores
+
+    def return_stores(self) -> None:
+        for store in self._stores():
+            if self._apart(store).exists():
+                assert not store.exists(), "something was written where no repository was"
+                self._apart(store).rename(store)
+
+    def _stores(self) -> list[Path]:
+        return [self.disk / name for name in ("repository", "second")]
+
+    def _apart(self, store: Path) -> Path:
+        return store.with_name(f"{store.name} apart")
+
     def recover(self) -> None:
         """Give back all that was taken away, and end what is at work."""
         (self.home / "go").touch()
@@ -173,6 +192,7 @@ class BreakableSite:
             os.killpg(self.children["worker"].pid, signal.SIGKILL)
         self.children["worker"].wait()
         self.free_disk()
+        self.return_stores()
         for name, start in (("redis", self.start_broker), ("sshd", self.start_sshd)):
             if self.children[name].poll() is not None:
                 start()

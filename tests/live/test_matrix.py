@@ -29,16 +29,17 @@ pytestmark = pytest.mark.live
 BAD = ("failed", "refused")
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- the matrix begins -->\n", "<!-- the matrix ends -->\n"
-WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE = (
+WORKER, ENGINE, SERVER, FULL, STORE, SSH, BROKER, DATABASE = (
     "kill -9 worker",
     "kill -9 engine",
     "kill -9 server",
     "disk full",
+    "store fails",
     "ssh cut",
     "broker away",
     "database away",
 )
-FAULTS = (WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE)
+FAULTS = (WORKER, ENGINE, SERVER, FULL, STORE, SSH, BROKER, DATABASE)
 # Stages in which a program of the job's own is at work: the tool, or a restored server.
 WITH_ENGINE = {"copy", "prepare", "start once", "start server", "check tables", "record"}
 # What is not applicable, and why: written in the document, under the table.
@@ -227,6 +228,8 @@ def strike(site: BreakableSite, fault: str, job: int) -> Callable[[], None]:
         case "disk full":
             site.fill_disk()
             return site.free_disk
+        case "store fails":
+            return site.take_stores()
         case "ssh cut":
             site.cut_ssh()
             return site.start_sshd
@@ -308,9 +311,10 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
         assert len(folders(site) - before) == (status == "succeeded" or is_whole(cell))
     if status in BAD:
         # None of these faults speaks against the copy, but for an engine that dies on it.
-        which = "true" if cell.fault == FULL else "passed"
-        evidence = f"SELECT count(*) FROM backups_evidence WHERE job_id = {job} AND {which}"
-        assert site.rows(evidence) == [(0,)]
+        which = "true" if cell.fault in (FULL, STORE) else "passed"
+        # Of what is read for another backup, it has no job.
+        against = f"(job_id = {job} AND {which}) OR (job_id IS NULL AND NOT passed)"
+        assert site.rows(f"SELECT report FROM backups_evidence WHERE {against}") == []
     remove_target(site)
 
 
