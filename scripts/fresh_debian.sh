@@ -91,6 +91,8 @@ pip_configuration() {
 }
 
 mount_kernel_folders() {
+  # A mount of its own: bubblewrap builds no walls on a root that is none.
+  mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   mount -t sysfs -o ro sysfs "$root/sys"

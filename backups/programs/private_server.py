@@ -8,7 +8,6 @@ restored copy of production must not act like production.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import socket
@@ -21,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-import psutil
 import pymysql
 from pymysql.connections import Connection
 
@@ -30,9 +28,10 @@ from backups.logins.session import begin_session
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.inner_listener import ListenerLink
 from backups.programs.keyring_program import link_with_keyring
+from backups.programs.occupant import occupant
 from backups.programs.server_ending import require_order
 from backups.programs.server_log import ServerLog
-from backups.programs.server_process import SERVER_NAMES, end, exit_code_of, servers_of, start
+from backups.programs.server_process import end, exit_code_of, servers_of, start
 from backups.programs.server_program import (
     ARIA,
     MODEST,
@@ -350,31 +349,6 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
     if done.returncode:
         output = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
         raise EngineError(f"mariadb-install-db ended with {done.returncode}:\n{output}")
-
-
-def occupant(folder: Path) -> int | None:
-    """Return the pid of the server that runs on ``folder``, 0 if only its lock is visible.
-
-    None if no server does.
-    """
-    folder = folder.resolve()
-    for candidate in psutil.process_iter(["name", "cwd"]):
-        # A server's working folder is its data folder.
-        if candidate.info["name"] in SERVER_NAMES and candidate.info["cwd"] == str(folder):
-            return int(candidate.pid)
-    return 0 if _is_locked(folder / "ibdata1") else None
-
-
-def _is_locked(path: Path) -> bool:
-    """Check the server's lock on its system tablespace, visible from other containers too."""
-    try:
-        with path.open("r+b") as tablespace:
-            fcntl.lockf(tablespace, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _as_owner(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from backups.engines import engine_named
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Repository
 from backups.models.repository import RepositoryKind
-from backups.programs.private_server import occupant
+from backups.programs.occupant import occupant
 from backups.restores.host_keys import host_keys
 from backups.units import format_bytes
 

@@ -56,6 +56,13 @@ def with_running_backup(live: LiveSite, reader: Reader) -> None:
         reader.page.locator("#job .status-running").first.wait_for()
 
 
+def with_new_backup(live: LiveSite, reader: Reader) -> None:
+    """Have a backup at work that has only begun: one that is found may end at any moment."""
+    active = "SELECT 1 FROM backups_job WHERE status IN ('pending', 'running')"
+    wait_until(lambda: not live.site.rows(active))
+    with_running_backup(live, reader)
+
+
 def job_of(live: LiveSite) -> int:
     return int(live.site.rows("SELECT max(id) FROM backups_job")[0][0])
 
@@ -158,7 +165,7 @@ def test_an_instance_is_tested_before_it_is_added(live: LiveSite, reader: Reader
 
 
 def test_a_running_backup_is_cancelled(live: LiveSite, reader: Reader) -> None:
-    with_running_backup(live, reader)
+    with_new_backup(live, reader)
     number = job_of(live)
     page = reader.open(f"/jobs/{number}/")
     page.locator("[data-dialog]").first.click()

@@ -18,7 +18,8 @@ from pytest_django import Settings as DjangoSettings
 from backups.executor.leftovers import remove_leftovers
 from backups.models import Backup, BinlogArchive, Job, JobLogLine, JobStage, KeptRestore
 from backups.models.binlog import ReceiverState
-from backups.programs.private_server import PrivateServer, ServerOptions, occupant
+from backups.programs.occupant import occupant
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.commands import Ended, run_command
 from tests.live import clone_jobs, mysql_load
 from tests.live.archiving import archive_files

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from backups.exceptions import EngineError, MooringError, StageFailed
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise, occupant
+from backups.programs.occupant import occupant
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.programs.server_program import ServerProgram, program
 from backups.runners.environment import tool_environment
 
