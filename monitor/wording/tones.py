@@ -13,7 +13,7 @@ _STATUSES_BY_TONE = {
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
     "warn": (
-        "marked deleting unencrypted refused late problems with_problems delayed at_risk warning "
+        "marked deleting missing unencrypted refused late problems with_problems delayed at_risk warning "
         "stale retrying degraded unsupported"
     ),
     "busy": "running sending due notice",
