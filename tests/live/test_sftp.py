@@ -222,7 +222,7 @@ def test_the_whole_path(
     extract_by_hand(target, BackupCopy.objects.get(backup__label=link), full, tmp_path)
 
     for label in (link, full):
-        ran("purgebackup", label, "--force", "--foreground")
+        ran("purgebackup", label, "--force", "--now", "--reason", "a test", "--foreground")
     files = [path.name for path in repository.rglob("*") if path.is_file()]
     assert files == ["mooring.json"]
 
