@@ -66,17 +66,19 @@ def verify(
     check: Callable[[], None],
     meter: Meter,
     inspect: Callable[[Frame], None] = lambda frame: None,
+    refuse: Callable[[RepositoryError], None] = lambda error: None,
 ) -> VerifyReport:
     """Read a whole backup. Damage is reported, not raised; errors of ``check`` are passed on.
 
-    ``inspect`` gets every frame that could be opened, in any order, from many threads.
+    ``inspect`` gets every frame that could be opened, in any order, from many threads. ``refuse``
+    raises where what could not be read is a fault of the repository, and no damage.
     """
     keep_freed_memory()
     contents = reader.manifest.contents
     if meter.raw_bytes_total is None:
         meter.raw_bytes_total = contents.raw_bytes
         meter.files_total = len(contents.files)
-    run = _Verification(reader, check, meter, threads, inspect)
+    run = _Verification(reader, check, meter, threads, inspect, refuse)
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
         for pack in contents.packs:
             run.verify_pack(pool, pack.number)
@@ -92,9 +94,10 @@ class _Verification:
         meter: Meter,
         threads: int,
         inspect: Callable[[Frame], None],
+        refuse: Callable[[RepositoryError], None],
     ) -> None:
         self.report = VerifyReport()
-        self._inspect = inspect
+        self._inspect, self._refuse = inspect, refuse
         self._reader, self._check, self._meter = reader, check, meter
         self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
         self._files = {file.number: file for file in reader.manifest.contents.files}
@@ -112,6 +115,7 @@ class _Verification:
             places = self._places(number, name, listed.stored_bytes)
             self._open_frames(pool, number, places, digest.update)
         except RepositoryError as exc:
+            self._refuse(exc)
             self._damage(Damage(name, None, (), str(exc)))
         else:
             if digest.hexdigest() != listed.sha256:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import stat
@@ -28,6 +29,8 @@ from backups.repositories.layout import (
     TRIAL_NAME,
     is_safe_path,
 )
+
+logger = logging.getLogger(__name__)
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"
@@ -121,7 +124,10 @@ class DirectoryStore:
     def exists(self, name: str) -> bool:
         path = self._path(name)
         with self._naming(path, "read"):
-            return path.exists()
+            found = path.exists()
+            if not found and name != IDENTITY_NAME:
+                self._refuse_missing()
+        return found
 
     def holds(self, prefix: str) -> bool:
         return self.exists(prefix)
@@ -129,8 +135,8 @@ class DirectoryStore:
     def list(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix.rstrip("/"))
         with self._naming(top, "listed"):
-            # A missing folder has no objects; a missing repository is an error.
-            if not top.exists() and self.root.stat():
+            if not top.exists():
+                self._refuse_missing()
                 return
             names = sorted(
                 (Path(folder) / file).relative_to(self.root).as_posix()
@@ -145,6 +151,7 @@ class DirectoryStore:
         self._refuse_another()
         with self._naming(path, "deleted"):
             if not path.exists():
+                self._refuse_missing()
                 return 0
             freed = path.stat().st_size
             path.unlink()
@@ -153,8 +160,10 @@ class DirectoryStore:
 
     def remove_tree(self, prefix: str) -> int:
         top = self._path(prefix.rstrip("/"))
+        self._refuse_another()
         with self._naming(top, "deleted"):
             if not top.exists():
+                self._refuse_missing()
                 return 0
             freed = sum(
                 (Path(folder) / file).stat().st_size
@@ -186,6 +195,11 @@ class DirectoryStore:
                 f"{self.root} holds another repository, {uuid}",
                 hint="Check which disk is mounted there.",
             )
+
+    def _refuse_missing(self) -> None:
+        """Have a missing object be one only where the repository is there: a disk may be gone."""
+        self.root.stat()
+        self._refuse_another()
 
     def _read_identity(self) -> bytes:
         with self._open(IDENTITY_NAME) as file:
@@ -307,9 +321,17 @@ class DirectoryUpload:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        if not self._committed:
-            self._temporary.unlink(missing_ok=True)
+        try:
+            self._file.close()
+            if not self._committed:
+                self._temporary.unlink(missing_ok=True)
+        except OSError as exc:
+            # It goes with the folder of the object.
+            logger.warning(
+                "%s; it is removed later",
+                _repository_error(self._path, "dropped", exc),
+                extra={"action": "upload_not_dropped"},
+            )
 
 
 def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:

@@ -30,8 +30,11 @@ def naming_damaged(reader: BackupReader) -> Iterator[None]:
     except DamagedLink:
         raise
     except (ArchiveError, RepositoryError) as exc:
-        if isinstance(exc, RepositoryError) and exc.transient:
-            # The repository does not answer: nothing is known of the bytes.
-            raise
+        if isinstance(exc, RepositoryError):
+            if exc.transient:
+                # The repository does not answer: nothing is known of the bytes.
+                raise
+            # Nor where the repository is not there, which this raises.
+            reader.store.identity()
         label = reader.manifest.envelope.label
         raise DamagedLink(f"{label} is damaged: {exc}", backup=reader.backup) from None

@@ -17,7 +17,7 @@ from backups.archive.link_reads import UNWATCHED, ChainWatch, LinkRead
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import MAX_DAMAGES, Damage, VerifyReport, verify
-from backups.exceptions import ArchiveError
+from backups.exceptions import ArchiveError, RepositoryError
 
 
 @dataclass(slots=True)
@@ -36,10 +36,12 @@ def verify_chain(
     meter: Meter,
     inspect: Callable[[Frame], None] = lambda frame: None,
     watch: ChainWatch = UNWATCHED,
+    refuse: Callable[[RepositoryError], None] = lambda error: None,
 ) -> ChainReport:
     """Read a backup and all it needs, the full one first. Damage is reported, not raised.
 
-    ``inspect`` gets the frames of the backup itself. ArchiveError if the backups do not fit.
+    ``inspect`` gets the frames of the backup itself; ``refuse`` is as for one backup.
+    ArchiveError if the backups do not fit.
     """
     contents = [reader.manifest.contents for reader in chain]
     meter.raw_bytes_total = sum(each.raw_bytes for each in contents)
@@ -51,7 +53,9 @@ def verify_chain(
         look = partial(_look, blocks, depth, reader, inspect if own else None)
         read = LinkRead.of(reader.manifest.contents)
         watch.link_began(depth)
-        found = verify(reader, threads=threads, check=check, meter=meter, inspect=look)
+        found = verify(
+            reader, threads=threads, check=check, meter=meter, inspect=look, refuse=refuse
+        )
         read.read_bytes, read.read_frames = read.stored_bytes, found.frames
         watch.link_ended(depth, read)
         whole.links.append(found)

@@ -122,7 +122,10 @@ class BucketStore:
         return size
 
     def exists(self, name: str) -> bool:
-        return self._find_size(name) is not None
+        found = self._find_size(name) is not None
+        if not found and name != IDENTITY_NAME:
+            self._refuse_missing()
+        return found
 
     def holds(self, prefix: str) -> bool:
         return any(True for _ in self.list(prefix))
@@ -130,8 +133,12 @@ class BucketStore:
     def list(self, prefix: str) -> Iterator[str]:
         folder = prefix.rstrip("/")
         self._check(folder)
+        found = False
         for name, _size in self._metas(folder):
+            found = True
             yield name
+        if not found:
+            self._refuse_missing()
 
     def remove(self, name: str) -> int:
         size = self._find_size(name)
@@ -139,9 +146,11 @@ class BucketStore:
         with self._naming(name, "deleted"):
             # Of an attempt that was killed.
             self._connection.drop_uploads(self.place.key(name), whole=True)
-        if size is not None:
-            self._delete([name])
-        return size or 0
+        if size is None:
+            self._refuse_missing()
+            return 0
+        self._delete([name])
+        return size
 
     def remove_tree(self, prefix: str) -> int:
         folder = prefix.rstrip("/")
@@ -164,6 +173,8 @@ class BucketStore:
                 self._delete(batch)
                 batch = []
         self._delete(batch)
+        if not freed:
+            self._refuse_missing()
         return freed
 
     def free_bytes(self) -> int | None:
@@ -200,6 +211,14 @@ class BucketStore:
                 hint="Check bucket, prefix and endpoint.",
             )
         self._identified_until = time.monotonic() + IDENTIFIED_SECONDS
+
+    def _refuse_missing(self) -> None:
+        """Have a missing object be one only where the repository is there.
+
+        To a request for an object, a store answers the same where the whole bucket is gone.
+        """
+        self._identified_until = float("-inf")
+        self._refuse_another()
 
     def _metas(self, folder: str) -> Iterator[tuple[str, int]]:
         """Yield names and sizes below a folder, in order; a page at a time is in memory."""

@@ -120,7 +120,10 @@ class SftpStore:
     def exists(self, name: str) -> bool:
         self._check(name)
         with self._asking(name, "read") as requests:
-            return self._find(requests, name, "read") is not None
+            found = self._find(requests, name, "read") is not None
+        if not found and name != IDENTITY_NAME:
+            self._refuse_missing()
+        return found
 
     def holds(self, prefix: str) -> bool:
         return self.exists(prefix)
@@ -130,13 +133,12 @@ class SftpStore:
         self._check(top)
         with self._asking(top, "listed") as requests:
             found = self._find(requests, top, "listed")
-            if found is None:
-                # A missing folder has no objects; a missing repository is an error.
-                if requests.look([self.place.folder]) == [None]:
-                    raise SftpStatus(Code.NO_SUCH_FILE)
-                return
-            self._refuse_no_folder(top, "listed", found)
-            names = [name for name, _ in tree.walk(requests, self.place.path, top).files]
+            if found is not None:
+                self._refuse_no_folder(top, "listed", found)
+                names = [name for name, _ in tree.walk(requests, self.place.path, top).files]
+        if found is None:
+            self._refuse_missing()
+            return
         yield from (name for name in names if not name.endswith(TEMPORARY_SUFFIX))
 
     def remove(self, name: str) -> int:
@@ -147,7 +149,10 @@ class SftpStore:
             path = self.place.path(name)
             # Of an attempt that was killed, too.
             requests.remove_all([path, path + TEMPORARY_SUFFIX])
-        return 0 if found is None else found.size or 0
+        if found is None:
+            self._refuse_missing()
+            return 0
+        return found.size or 0
 
     def remove_tree(self, prefix: str) -> int:
         top = prefix.rstrip("/")
@@ -155,11 +160,12 @@ class SftpStore:
         self._refuse_another()
         with self._asking(top, "deleted") as requests:
             found = self._find(requests, top, "deleted")
-            if found is None:
-                return 0
-            self._refuse_no_folder(top, "deleted", found)
-            everything = tree.walk(requests, self.place.path, top)
-            return tree.remove(requests, self.place.path, everything)
+            if found is not None:
+                self._refuse_no_folder(top, "deleted", found)
+                everything = tree.walk(requests, self.place.path, top)
+                return tree.remove(requests, self.place.path, everything)
+        self._refuse_missing()
+        return 0
 
     def free_bytes(self) -> int | None:
         space = self._space()
@@ -252,6 +258,14 @@ class SftpStore:
                 hint="Check which disk is mounted there.",
             )
         self._identified_until = time.monotonic() + IDENTIFIED_SECONDS
+
+    def _refuse_missing(self) -> None:
+        """Have a missing object be one only where the repository is there: a disk may be gone."""
+        with self._asking("", "read") as requests:
+            if requests.look([self.place.folder]) == [None]:
+                raise SftpStatus(Code.NO_SUCH_FILE)
+        self._identified_until = float("-inf")
+        self._refuse_another()
 
     def _refuse_no_folder(self, name: str, what: str, found: Attributes) -> None:
         if not is_folder(found):

@@ -56,7 +56,11 @@ def check_sizes(run: Run, work: CopyingWork, link: MissingLink) -> None:
 def damage_found(
     run: Run, work: CopyingWork, link: MissingLink, error: ArchiveError
 ) -> StageFailed:
-    """Write evidence against a copy that is damaged; return the error, which names another one."""
+    """Write evidence against a copy that is damaged; return the error, which names another one.
+
+    Refused: its repository cannot be used, so nothing is known of the copy.
+    """
+    checked_store(link.copy.repository)
     record_damage(run, link.copy, str(error), copy_of=work.copy.backup.label)
     if names := ", ".join(labels_needing(link.copy)):
         run.log(run.stage, f"needed to restore {names}", LogLevel.ERROR)

@@ -10,7 +10,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.timezone import now
 
-from backups.exceptions import ArchiveError, EngineError, RepositoryError
+from backups.access import checked_store, refuse_unusable
+from backups.exceptions import ArchiveError, EngineError, MooringError, RepositoryError
 from backups.models import BackupCopy, Evidence
 from backups.running.run import Run
 from backups.states import Operation
@@ -67,15 +68,28 @@ def record_damage(run: Run, copy: BackupCopy, error: str, **more: str) -> None:
         )
 
 
+def is_of_copy(copy: BackupCopy, error: MooringError) -> bool:
+    """Whether an error may be a fault of the copy: its repository is there, and answers."""
+    try:
+        if isinstance(error, RepositoryError):
+            refuse_unusable(copy.repository, error)
+        elif isinstance(error, ArchiveError):
+            checked_store(copy.repository)
+    except MooringError:
+        return False
+    return True
+
+
 @contextmanager
 def failure_as_evidence(run: Run, copy: BackupCopy, stage: str) -> Iterator[None]:
     """Record a failure as evidence against the copy, and re-raise it.
 
-    A full scratch disk or a cancelled job proves nothing about the backup: it is no evidence.
+    A full scratch disk, a cancelled job or a repository that cannot be used proves nothing about
+    the backup: it is no evidence.
     """
     try:
         yield
     except (ArchiveError, EngineError, RepositoryError) as error:
-        if run.stop_reason is None:
+        if run.stop_reason is None and is_of_copy(copy, error):
             record(run, copy, passed=False, report={"stage": stage, "error": str(error)})
         raise

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 
+from backups.access import refuse_unusable
 from backups.archive.blocks.verify import ChainReport, verify_chain
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
@@ -114,8 +116,11 @@ class ReadPacks(PlainStage[VerifyWork]):
         self, run: Run, chain: Sequence[BackupReader], meter: Meter, **more: Any
     ) -> ChainReport:
         threads = settings.COPY_THREADS
+        refuse = partial(refuse_unusable, copy_of(run.job).repository)
         with stopped_with(run, (reader.store for reader in chain)):
-            return verify_chain(chain, threads=threads, check=run.check, meter=meter, **more)
+            return verify_chain(
+                chain, threads=threads, check=run.check, meter=meter, refuse=refuse, **more
+            )
 
     def _name_dependents(self, run: Run, copy: BackupCopy) -> None:
         """Log which other backups cannot be restored either."""
