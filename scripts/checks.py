@@ -25,6 +25,7 @@ MYSQL = ("MOORING_TEST_MYSQL", ROOT / "var" / "mysql")
 MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
 PLUGINS = ("MOORING_TEST_MARIADB_PLUGINS", ROOT / "var" / "mariadb-plugins")
 CEPH = ("MOORING_TEST_CEPH", ROOT / "var" / "ceph")
+AZURITE = ("MOORING_TEST_AZURITE", ROOT / "var" / "azurite")
 # What an installation runs; tests and measurements may do what it must not.
 SHIPPED = ("backups", "alerts", "monitor", "scripts")
 # For two cores: tests wait for disks, and those with servers more than they compute.
@@ -75,10 +76,10 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
     """Every test, after the servers that they need."""
     # Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed
     # together. Another is too old to be cloned, to see it refused. MariaDB's plugins are in a
-    # package that would start a service, and so is Ceph.
-    unpacked = (MYSQL, MYSQL57, PLUGINS, CEPH)
+    # package that would start a service, and so is Ceph. Azurite is npm's.
+    unpacked = (MYSQL, MYSQL57, PLUGINS, CEPH, AZURITE)
     servers = {name: os.environ.get(name) or str(folder) for name, folder in unpacked}
-    mysql, mysql57, plugins, ceph = servers.values()
+    mysql, mysql57, plugins, ceph, azurite = servers.values()
     if not Path(mysql, "bin/mysqld").exists():
         yield Part("a MySQL to test with", ("bash", "scripts/mysql_server.sh", mysql))
     if not Path(mysql57, "server/mysqld").exists():
@@ -88,6 +89,8 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
         yield Part("MariaDB's plugins", ("bash", "scripts/mariadb_plugins.sh", plugins))
     if not Path(ceph, "usr/bin/radosgw").exists():
         yield Part("an object store", ("bash", "scripts/ceph.sh", ceph))
+    if not Path(azurite, "version").exists():
+        yield Part("an emulator of Azure", ("bash", "scripts/azurite.sh", azurite))
     servers |= COMPILED
     yield Part("tests on SQLite, with real servers", pytest(LIVE_WORKERS, *words), servers)
     postgres = (sys.executable, "-m", "scripts.private_postgres")

@@ -11,14 +11,15 @@ fail() {
   exit 1
 }
 
-# patiently WHAT COMMAND...: run it, and write every ten seconds that it is still running.
+# patiently WHAT COMMAND...: run it, and write every ten seconds that it is still running, and
+# what the command named by $progress, if any, writes of it.
 patiently() {
   local what=$1 began=$SECONDS ended=0 pulse
   shift
   # Nobody writes to this pipe: to read from it is to sleep, and it ends when we do.
   coproc {
     while read -rt "${MOORING_PATIENCE:-10}" _ || (($? > 128)); do
-      say "$what: $((SECONDS - began)) s so far …"
+      say "$what: $((SECONDS - began)) s so far$("${progress:-true}") …"
     done
   }
   pulse=${COPROC[1]}

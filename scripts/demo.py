@@ -1,6 +1,6 @@
 """The whole story on this machine: a busy shop, backed up without blocking it, and proven.
 
-    python -m scripts.demo [--once] [--fleet]
+    python -m scripts.demo [--once] [--mysql] [--s3] [--fleet]
 
 Everything it does to the shop it does with Mooring's own commands, as an operator would.
 """
@@ -27,12 +27,18 @@ from scripts import shop, summary
 from scripts.console import SetupError, complain, heading, say
 from scripts.demo_mysql import DemoMysql, find_demo_mysqld
 from scripts.demo_shop import BACKUP_ACCOUNT, DemoShop, created_secret
+from scripts.demo_store import (
+    BucketRepository,
+    DemoRepository,
+    FolderRepository,
+    find_demo_ceph,
+)
 from scripts.processes import DEFAULT_PORT, ROOT
 from scripts.proof import Proof, prove
 from scripts.supervisor import POLL_SECONDS, Supervisor
 from scripts.up import on_stop_signals, prepare, running, site_url
 
-REPOSITORY, ADMIN = "demo", "demo"
+ADMIN = "demo"
 # Backups of earlier runs that are kept, so that the demo does not fill a disk.
 KEPT_BACKUPS = 3
 # What belongs to a real installation and must not reach the demo.
@@ -47,6 +53,7 @@ class Demo:
     environment: Mapping[str, str]
     supervisor: Supervisor
     shop: DemoShop
+    repository: DemoRepository
     label: str = ""
     # How far the writer had come when the backup began and when it was done.
     postings_before: int = 0
@@ -64,10 +71,10 @@ class Demo:
         self.supervisor.add(self.shop.writer())
         self._register()
         self._job("doctor", "doctor", self.shop.instance)
-        self._job("archive", "archivebinlogs", self.shop.instance, "--repository", REPOSITORY)
+        place = ("--repository", self.repository.name)
+        self._job("archive", "archivebinlogs", self.shop.instance, *place)
         self.postings_before = self._postings()
-        options = ("--kind", "full", "--repository", REPOSITORY)
-        self._job("backup", "takebackup", self.shop.instance, *options)
+        self._job("backup", "takebackup", self.shop.instance, "--kind", "full", *place)
         self.postings_after, self.label = self._postings(), self._labels()[0]
         self._job("verify", "verifybackup", self.label)
         self._job("restore test", "testrestore", self.label)
@@ -78,9 +85,9 @@ class Demo:
     def _register(self) -> None:
         """Make Mooring know repository and instance; the run before may have done it."""
         done = self.home / f"registered-{self.shop.instance}"
-        if not (self.home / "repository" / "mooring.json").exists():
-            path = str(self.home / "repository")
-            self._ask("addrepository", REPOSITORY, "--path", path)
+        if not self.repository.added:
+            self._ask("addrepository", self.repository.name, *self.repository.words)
+            self.repository.note_added()
         if not done.exists():
             address = ["--host", "127.0.0.1", "--port", str(self.shop.port)]
             login = ["--user", BACKUP_ACCOUNT.partition("@")[0]]
@@ -155,10 +162,13 @@ def _answer(words: tuple[str, ...], exit_code: int, output: str) -> dict[str, An
     return answer
 
 
-def demo_environment() -> dict[str, str]:
-    """Return the environment of a Mooring that shares nothing with a real one."""
+def demo_environment(folder: str) -> dict[str, str]:
+    """Return the environment of a Mooring that shares nothing with a real one.
+
+    ``folder`` is the name of its state folder where the environment names none.
+    """
     environment = {name: text for name, text in os.environ.items() if name not in FOREIGN}
-    home = Path(environment.get("MOORING_HOME") or ROOT / "var" / "demo").resolve()
+    home = Path(environment.get("MOORING_HOME") or ROOT / "var" / folder).resolve()
     environment["MOORING_HOME"] = str(home)
     if "MOORING_BIND" not in environment and "MOORING_PORT" not in environment:
         environment["MOORING_PORT"] = str(_free_port(DEFAULT_PORT))
@@ -184,7 +194,7 @@ def _free_port(first: int) -> int:
     return first
 
 
-def run(environment: Mapping[str, str], *, once: bool) -> bool:
+def run(environment: Mapping[str, str], repository: DemoRepository, *, once: bool) -> bool:
     """Run the demo; return whether everything that was claimed was proven."""
     home = Path(environment["MOORING_HOME"])
     shops = [DemoShop(home)]
@@ -194,12 +204,12 @@ def run(environment: Mapping[str, str], *, once: bool) -> bool:
         say(NO_MYSQL)
     stories: list[tuple[Demo, float]] = []
     with ExitStack() as stack:
-        supervisor = stack.enter_context(running(environment))
+        supervisor = stack.enter_context(running(environment, repository.running()))
         on_stop_signals(lambda: _interrupt(supervisor))
         for server in shops:
             began = time.monotonic()
             stack.enter_context(server.running())
-            demo = Demo(environment, supervisor, server)
+            demo = Demo(environment, supervisor, server, repository)
             demo.run()
             stories.append((demo, time.monotonic() - began))
         proven = all([_show(demo, seconds) for demo, seconds in stories])
@@ -211,6 +221,11 @@ def run(environment: Mapping[str, str], *, once: bool) -> bool:
     return proven
 
 
+def _repository(environment: Mapping[str, str], *, s3: bool) -> DemoRepository:
+    home = Path(environment["MOORING_HOME"])
+    return BucketRepository(home, find_demo_ceph(environment)) if s3 else FolderRepository(home)
+
+
 def _show(demo: Demo, total_seconds: float) -> bool:
     """Print what one shop's run found; return whether every line of it is good."""
     assert demo.proof is not None
@@ -218,6 +233,7 @@ def _show(demo: Demo, total_seconds: float) -> bool:
         demo.proof,
         label=demo.label,
         server=demo.shop.title,
+        place=demo.repository.place,
         backup=demo.backup,
         seconds=demo.seconds,
         postings=(demo.postings_before, demo.postings_after),
@@ -246,16 +262,21 @@ def main() -> int:
         "--mysql", action="store_true", help="fetch a MySQL where there is none, and use it too"
     )
     parser.add_argument(
+        "--s3", action="store_true", help="store in a bucket of a private Ceph; fetch one if needed"
+    )
+    parser.add_argument(
         "--fleet", action="store_true", help="add sixty sample instances with a year of history"
     )
     asked = parser.parse_args()
     try:
-        environment = demo_environment()
+        environment = demo_environment("demo-s3" if asked.s3 else "demo")
         environment["MOORING_MYSQLD"] = find_demo_mysqld(fetch=asked.mysql)
+        repository = _repository(environment, s3=asked.s3)
+        environment |= repository.environment(environment)
         prepare(environment, "--admin")
         if asked.fleet:
             _seed_fleet(environment)
-        proven = run(environment, once=asked.once)
+        proven = run(environment, repository, once=asked.once)
     except (SetupError, MooringError) as exc:
         complain(str(exc), exc.hint)
         return 1

@@ -15,13 +15,15 @@ from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
 from backups.runners.environment import tool_environment
 from scripts import shop, shop_fill
-from scripts.console import SetupError, timed
+from scripts.console import SetupError
 from scripts.demo_shop import BACKUP_ACCOUNT, DemoShop
+from scripts.fetching import fetch
 from scripts.processes import ROOT
 from scripts.shop import RowSum
 
 # Where scripts/mysql_server.sh puts one.
 UNPACKED = ROOT / "var" / "mysql" / "bin" / "mysqld"
+WITHOUT = "Name one in MOORING_MYSQLD, or leave out --mysql."
 # The biggest tables have so many times fewer rows than the MariaDB's.
 SCALE = 10
 OPTIONS: Mapping[str, str] = {
@@ -61,17 +63,7 @@ def find_demo_mysqld(*, fetch: bool) -> str:
 
 
 def _fetched() -> str:
-    script = ROOT / "scripts" / "mysql_server.sh"
-    folder = UNPACKED.parent.parent
-    with timed("fetching a MySQL"):
-        done = subprocess.run(
-            ["bash", str(script), str(folder)], capture_output=True, text=True, check=False
-        )
-    if done.returncode:
-        errors = done.stderr.strip().splitlines()
-        raise SetupError(
-            "no MySQL could be fetched: " + (errors[-1] if errors else "no reason given")
-        )
+    fetch("MySQL", "mysql_server.sh", UNPACKED.parent.parent, otherwise=WITHOUT)
     return str(UNPACKED)
 
 

@@ -22,7 +22,7 @@ source "$ROOT/scripts/console.sh"
 CLONE=/root/mooring
 PACKAGES=git,python3,ca-certificates
 PASSED_ON='^(https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|PIP_.*|npm_config_.*|SSL_CERT_FILE|'
-PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_(MYSQL|MYSQL57|CEPH))='
+PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_(MYSQL|MYSQL57|CEPH|AZURITE))='
 
 own_suite() {
   # shellcheck disable=SC1091
@@ -78,7 +78,8 @@ configure() {
     sort -u | while read -r file; do
     [[ ! -d $file || -d $root$file ]] || bind "$file"
   done
-  for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}" "${MOORING_TEST_CEPH:-}"; do
+  for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}" "${MOORING_TEST_CEPH:-}" \
+    "${MOORING_TEST_AZURITE:-}"; do
     # Its programs know where their libraries are, so it has to have the same path.
     [[ -z $file ]] || bind "$file"
   done

@@ -13,10 +13,17 @@ mirror() {
     awk -v release="$release" '$1 == release { print $2; exit }'
 }
 
+# megabytes: of the packages that apt-get --print-uris lists.
+megabytes() { awk '{ bytes += $3 } END { printf "%d", bytes / 1e6 }'; }
+
+# fetched: how much of $total is in $state.
+# shellcheck disable=SC2154 # of download
+fetched() { printf ', %d of %d MB' "$(du -s --block-size=1MB "$state/archives" | cut -f 1)" "$total"; }
+
 # download NAME SUITE FOLDER PACKAGE...: fetch the packages and all they depend on.
 download() {
-  # shellcheck disable=SC2154 # of who sources this
-  local name=$1 suite=$2 folder=$3 mirror state=$work/apt
+  # shellcheck disable=SC2154,SC2034 # of who sources this, for patiently
+  local name=$1 suite=$2 folder=$3 mirror state=$work/apt total=0 progress=fetched
   shift 3
   mirror=$(mirror)
   [[ -n $mirror ]] || fail "apt knows no Debian mirror" "Check /etc/apt/sources.list."
@@ -34,8 +41,10 @@ APT::Install-Recommends "false"; Debug::NoLocking "true"; APT::Sandbox::User "";
 CONF
   say "fetching $name's packages from Debian's suite $suite …"
   export APT_CONFIG=$state/apt.conf
-  if ! apt-get -q update >"$work/log" 2>&1 ||
-    ! apt-get -q -y --download-only install "$@" >>"$work/log" 2>&1; then
+  if ! quietly "$work/log" apt-get -q update ||
+    ! total=$(apt-get -q -y --print-uris install "$@" 2>>"$work/log" | megabytes) ||
+    ! patiently "fetching $name's packages" quietly "$work/log" \
+      apt-get -q -y --download-only install "$@"; then
     tail -n 12 "$work/log" >&2
     fail "$name's packages could not be fetched" "Check the network and the mirror."
   fi

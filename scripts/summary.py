@@ -22,6 +22,7 @@ def show(
     *,
     label: str,
     server: str,
+    place: str,
     backup: Mapping[str, Any],
     seconds: Mapping[str, float],
     postings: tuple[int, int],
@@ -37,7 +38,7 @@ def show(
     colour = "green" if proven else "red"
     OUT.print()
     OUT.print(Panel(table, title=f"backup {label} of {server}", border_style=colour, expand=False))
-    OUT.print(_figures(backup, seconds, total_seconds))
+    OUT.print(_figures(backup, place, seconds, total_seconds))
     return proven
 
 
@@ -64,12 +65,13 @@ def _claims(proof: Proof, postings: tuple[int, int]) -> Iterator[tuple[bool, str
 
 
 def _figures(
-    backup: Mapping[str, Any], seconds: Mapping[str, float], total_seconds: float
+    backup: Mapping[str, Any], place: str, seconds: Mapping[str, float], total_seconds: float
 ) -> Table:
     table = Table.grid(padding=(0, 2))
     raw, stored = backup.get("raw_bytes"), backup.get("stored_bytes")
     if raw and stored:
         table.add_row("size", f"{_megabytes(raw)}, stored in {_megabytes(stored)}")
+    table.add_row("stored in", place)
     if (lock_time := backup.get("lock_time")) is not None:
         held = lock_time if isinstance(lock_time, str) else f"{lock_time:.2f} s"
         table.add_row("locks held", held)

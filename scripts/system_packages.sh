@@ -17,6 +17,7 @@ TEST_PROGRAMS=(
   "git git"
   "ssh openssh-client"
   "ssh-keygen openssh-client"
+  "sftp openssh-client"
   "sshd openssh-server"
   "/usr/lib/openssh/sftp-server openssh-sftp-server"
   "bindfs bindfs"

@@ -15,7 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -43,13 +43,21 @@ def prepare(environment: Mapping[str, str], *arguments: str) -> None:
 
 
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[Supervisor]:
-    """Have Mooring run, ready to serve, and stopped in order afterwards."""
+def running(
+    environment: Mapping[str, str], beneath: AbstractContextManager[None] | None = None
+) -> Iterator[Supervisor]:
+    """Have Mooring run, ready to serve, and stopped in order afterwards.
+
+    What it needs ``beneath`` it is entered first and left last.
+    """
     folder = home(environment)
-    with sole_user(folder):
+    with ExitStack() as stack:
+        stack.enter_context(sole_user(folder))
         remember_folder(folder)
         refuse_taken_port(environment)
         _refuse_missing_redis(environment)
+        if beneath is not None:
+            stack.enter_context(beneath)
         supervisor = Supervisor(
             children(environment),
             log_folder=folder / "log",

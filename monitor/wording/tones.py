@@ -13,8 +13,8 @@ _STATUSES_BY_TONE = {
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
     "warn": (
-        "marked deleting unencrypted refused late problems with_problems delayed at_risk warning "
-        "stale retrying degraded unsupported"
+        "marked deleting missing unencrypted refused late problems with_problems delayed at_risk "
+        "warning stale retrying degraded unsupported"
     ),
     "busy": "running sending due notice",
     "waiting": "pending planned waiting queued",

@@ -38,7 +38,7 @@ def test_every_command_that_changes_something_leaves_a_row() -> None:
     # What a page confirms as well records it itself.
     ways = re.compile(
         r"\b(record|create_\w+_job|request_cancel|confirm_\w+|accept_changed|hold_backup"
-        r"|release_backup|keep_backup|expire_backups|enable_archive|give_up)\("
+        r"|release_backup|keep_backup|recover_repository|expire_backups|enable_archive|give_up)\("
     )
     silent = {
         path.stem

@@ -33,9 +33,10 @@ from backups.repositories.layout import FORMAT_VERSION
 from backups.repositories.objects.credentials import StoredKeys
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.store import BucketStore
+from scripts.private_ceph import PrivateCeph
 from tests.backups.repositories import object_server
 from tests.commands import run_command
-from tests.live.ceph import KEY_ID, SECRET, PrivateCeph, private_ceph
+from tests.live.ceph import KEY_ID, SECRET, private_ceph, set_quota
 from tests.live.faults import add_instance
 from tests.live.server import LiveServer
 from tests.settings import TEST_HOME
@@ -285,7 +286,7 @@ def test_a_full_quota_is_named_and_leaves_nothing(
 ) -> None:
     bucket, client = repository
     add_instance(mariadb)
-    ceph.set_quota("mooring", 64 << 10)
+    set_quota(ceph, "mooring", 64 << 10)
     ended = run_command("takebackup", "orders-1", "--foreground", "--json")
     assert ended.exit_code == 1
     answer = json.loads(ended.stdout)

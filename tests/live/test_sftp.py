@@ -180,8 +180,10 @@ def extract_by_hand(target: SshTarget, copy: BackupCopy, needed: str, folder: Pa
         *("-o", f"UserKnownHostsFile={target.known_hosts}"),
     ]
     for words in map(shlex.split, lines):
-        own = options if words[0] == "sftp" else []
-        subprocess.run([words[0], *own, *words[1:]], check=True, capture_output=True)
+        if words[0] == "mkdir":
+            Path(words[-1]).mkdir(parents=True)
+        else:
+            subprocess.run([words[0], *options, *words[1:]], check=True, capture_output=True)
     argv = [sys.executable, "scripts/extract_backup.py", str(fetched)]
     argv += ["--label", copy.backup.label, "--key-file", str(folder / "backup.key")]
     done = subprocess.run(
@@ -195,12 +197,13 @@ def test_the_whole_path(
 ) -> None:
     mariadb.execute(
         "CREATE OR REPLACE DATABASE far",
+        "USE far",
         "CREATE TABLE far.orders (id INT PRIMARY KEY, note VARCHAR(200)) ENGINE=InnoDB",
         "INSERT INTO far.orders SELECT seq, REPEAT(MD5(seq), 6) FROM seq_1_to_5000",
     )
     add_instance(mariadb)
     full = str(ran("takebackup", "orders-1", "--foreground")["label"])
-    mariadb.execute("INSERT INTO far.orders SELECT seq, 'new' FROM seq_5001_to_6000")
+    mariadb.execute("USE far", "INSERT INTO far.orders SELECT seq, 'new' FROM seq_5001_to_6000")
     # Labels are made of the second of the start.
     time.sleep(1)
     words = ["--kind", "incremental", "--foreground"]
@@ -219,7 +222,7 @@ def test_the_whole_path(
     extract_by_hand(target, BackupCopy.objects.get(backup__label=link), full, tmp_path)
 
     for label in (link, full):
-        ran("purgebackup", label, "--force", "--foreground")
+        ran("purgebackup", label, "--force", "--now", "--reason", "a test", "--foreground")
     files = [path.name for path in repository.rglob("*") if path.is_file()]
     assert files == ["mooring.json"]
 

@@ -32,6 +32,15 @@ def allow(client: Any, bucket: str, user: str, *more: str) -> None:
             ([*ON_OBJECTS, *more], f"arn:aws:s3:::{bucket}/*"),
         )
     ]
+    # Ceph gives the owner of an object every right on it that no policy denies.
+    statements.append(
+        {
+            "Effect": "Deny",
+            "Principal": who,
+            "Action": ["s3:BypassGovernanceRetention"],
+            "Resource": [f"arn:aws:s3:::{bucket}/*"],
+        }
+    )
     policy = {"Version": "2012-10-17", "Statement": statements}
     client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import TestCase
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils.timezone import now
 
-from backups.models import Activity, InstanceGroup, Job
+from backups.models import Activity, Approval, InstanceGroup, Job
 from backups.models.activity import Verb
 from backups.models.wanted_copy import WantCause
 from backups.states import JobStatus
@@ -75,6 +76,9 @@ class EntryPointsTestCase(TestCase):
             "label": copy.backup.label,
             "copy": copy.pk,
             "wanted": want_copy(copy.backup, make_repository("away"), WantCause.FAILED).pk,
+            "approval": Approval.objects.create(
+                kind="purge", repository=copy.repository, copy=copy, expires_at=now(), facts={}
+            ).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             **make_addressed(instance),
         }

@@ -209,8 +209,14 @@ def may_be_skew(text: str) -> bool:
 
 
 def is_beyond(text: str) -> bool:
-    """Whether the error says that a range begins after the end of its object."""
-    return code_in(text) == "InvalidRange" or "status code: 416" in text
+    """Whether the error says, or may, that a range begins after the end of its object.
+
+    Some stores answer that with success, which the library does not accept.
+    """
+    refused = code_in(text) or _STATUS.search(text)
+    return "status code: 416" in text or (
+        code_in(text) == "InvalidRange" if refused else trouble_of(text) is _UNKNOWN
+    )
 
 
 def trouble_of(text: str, code: str = "") -> Trouble:

@@ -255,7 +255,9 @@ class BucketStore:
                 found = get(self._connection.data(), self.place.key(name), options=range_)  # type: ignore[arg-type]
             except BaseError as exc:
                 if errors.is_beyond(str(exc)):
-                    raise self._ends_early(name, offset, length, self.size(name)) from None
+                    there = self.size(name)
+                    if there < offset + length:
+                        raise self._ends_early(name, offset, length, there) from None
                 raise
             if found.meta["size"] < offset + length:
                 # Before a byte is read: a damaged index can request any length.

@@ -28,6 +28,7 @@ JOB_FIELDS = {
     "status",
     "kind",
     "kind_reason",
+    "problems",
     "label",
     "error",
     "hint",

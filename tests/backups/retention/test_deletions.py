@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from backups.activity import Actor, acting_as
 from backups.chains.candidates import load_candidates
 from backups.exceptions import Refused
+from backups.health import clock_jump
 from backups.health.protection_facts import find_candidates
 from backups.health.usable import lasting_copies, usable_copies
 from backups.models import (
@@ -58,8 +59,9 @@ def main(db: None, key_file: Path, tmp_path: Path) -> Repository:
 
 
 @pytest.fixture(autouse=True)
-def disks_go_with_our_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def every_clock_goes_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DirectoryStore, "clock", lambda self: now())
+    monkeypatch.setattr(clock_jump, "database_clock", now)
 
 
 def taken(instance: Instance, age: timedelta) -> BackupCopy:

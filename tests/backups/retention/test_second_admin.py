@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.utils.timezone import now
 
 from backups.exceptions import Refused
+from backups.health import clock_jump
 from backups.jobs.request import create_copy_job
 from backups.models import Activity, Approval, BackupCopy, Instance, Job, Repository
 from backups.models.activity import Verb
@@ -159,6 +160,7 @@ def test_a_forced_mark_is_checked_against_its_request_when_it_is_due(
     copy: BackupCopy, ada: User, adam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DirectoryStore, "clock", lambda self: now())
+    monkeypatch.setattr(clock_jump, "database_clock", now)
     job = confirm_approval(request_purge(copy, FORCED, ada, now()), adam, now())
     assert job is not None
     assert run_here(job).status == JobStatus.SUCCEEDED
