@@ -20,6 +20,7 @@ from backups import tasks
 from backups.access import locks_of
 from backups.catalog.condition import check_copies, check_repositories
 from backups.catalog.locks import note_copy_lock
+from backups.health import clock_jump
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.repositories.objects import connection
 from backups.repositories.wrappers import retry
@@ -119,8 +120,10 @@ def test_a_purge_believes_the_store_not_the_row(copy: BackupCopy) -> None:
 
 
 def test_retention_requests_no_purge_before_the_lock_ends(
-    orders: Instance, engine: FakeEngine, bucket: Repository
+    orders: Instance, engine: FakeEngine, bucket: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # It moves with this host's.
+    monkeypatch.setattr(clock_jump, "database_clock", now)
     schedule = make_schedule(orders, keep_for=2 * DAY, keep_least=1)
     start = now()
     for age in (18, 3, 0):

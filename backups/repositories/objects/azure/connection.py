@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Objects encrypted by such a key cannot be read without it, and it is nowhere in Mooring.
 CUSTOMER_KEY = "AZURE_ENCRYPTION_KEY"
 # Where a pod of Kubernetes finds the token of its workload identity.
-TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 - a name
+TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 (a name)  # nosec B105
 
 
 @dataclass(frozen=True, slots=True)
