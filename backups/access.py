@@ -78,7 +78,7 @@ def _bare_store(repository: Repository) -> ObjectStore:
     if repository.kind == RepositoryKind.DIRECTORY:
         return _folder_of(repository)
     if repository.kind == RepositoryKind.FILE:
-        return ExportedStore(Path(repository.path))
+        return _answering(ExportedStore(Path(repository.path)), repository.path)
     if repository.is_bucket:
         return _bucket_of(repository)
     if repository.kind == RepositoryKind.SFTP:
@@ -190,9 +190,14 @@ def medium_of(repository: Repository) -> str:
 
 
 def _folder_of(repository: Repository) -> ObjectStore:
-    """Return the store of a folder; what may hang is called by threads that may hang."""
+    """Return the store of a folder."""
     store = DirectoryStore(Path(repository.path), str(repository.uuid))
-    mount = resolve(repository.path).mount
+    return _answering(store, repository.path)
+
+
+def _answering(store: ObjectStore, path: str) -> ObjectStore:
+    """Have what may hang, on a mount of another host, called by threads that may hang."""
+    mount = resolve(path).mount
     if mount is None or not mount.is_remote:
         return store
     return AnsweringStore(store, mount.point)
@@ -200,6 +205,7 @@ def _folder_of(repository: Repository) -> ObjectStore:
 
 def _bucket_of(repository: Repository) -> BucketStore:
     place, uuid = repository.bucket_place(repository.path), str(repository.uuid)
+    place = replace(place, write_only=repository.write_only)
     lock = repository.object_lock
     if lock is None or not isinstance(place, BucketPlace):
         return BucketStore(place, _credentials_of(repository), uuid, refuse_private_host)

@@ -25,6 +25,7 @@ from backups.models import MediaPiece, Repository, RepositorySpace
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS, ServerSideEncryption
 from backups.models.prices import PRICE_COLUMNS
+from backups.models.repository import RepositoryKind
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.sftp import SFTP_COLUMNS
 from backups.retention.second_admin import request_settings
@@ -96,10 +97,19 @@ class RepositoryForm(ModelForm):
         return present if entered is None else entered
 
     def clean_path(self) -> str:
+        path: str = self.cleaned_data["path"]
+        adding = self.instance._state.adding
+        if not adding and path == self.initial.get("path"):
+            # What is there now says nothing: its disk may be unmounted.
+            return path
         try:
-            self.instance.kind, path = place_of(self.cleaned_data["path"])
-        except BadInput as exc:
+            with place_to_wait():
+                kind, path = place_of(path)
+        except MooringError as exc:
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
+        if not adding and (kind == RepositoryKind.FILE) != self.instance.read_only:
+            raise ValidationError("An exported file and a folder are different repositories.")
+        self.instance.kind = kind
         return path
 
     def clean(self) -> dict[str, Any] | None:

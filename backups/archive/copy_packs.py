@@ -74,8 +74,28 @@ class _Copying:
     def copy(self, pack: StoredPack) -> None:
         name = self._reader.pack_object(pack.number)
         self._meter.current_file = name
+        target = f"{self._folder}/{pack_name(pack.number)}"
+        if not self._is_there(target, pack):
+            self._write(name, target, pack)
+        with self._lock:
+            self._meter.files_done += 1
+
+    def _is_there(self, target: str, pack: StoredPack) -> bool:
+        """Whether an earlier attempt has left the pack, where nothing may be deleted."""
+        if not self._store.exists(target) or self._store.size(target) != pack.stored_bytes:
+            return False
         digest = hashlib.sha256()
-        with self._store.create(f"{self._folder}/{pack_name(pack.number)}") as upload:
+        for chunk in passing_object(self._store, target, pack.stored_bytes):
+            self._stop_if_over()
+            digest.update(chunk)
+        if digest.hexdigest() != pack.sha256:
+            return False
+        self._count(pack.stored_bytes)
+        return True
+
+    def _write(self, name: str, target: str, pack: StoredPack) -> None:
+        digest = hashlib.sha256()
+        with self._store.create(target) as upload:
             for chunk in passing_object(self._reader.store, name, pack.stored_bytes):
                 self._stop_if_over()
                 digest.update(chunk)
@@ -85,8 +105,6 @@ class _Copying:
                 raise SourceDamaged(f"{name} is damaged: its SHA-256 is not the manifest's")
             self._stop_if_over()
             upload.commit()
-        with self._lock:
-            self._meter.files_done += 1
 
     def _stop_if_over(self) -> None:
         self._check()

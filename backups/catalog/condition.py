@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, Q
 
 from backups.access import UsableStores, checked_store, identity_of, refuse_unusable
@@ -29,6 +30,7 @@ from backups.repositories.base import ObjectStore
 from backups.repositories.layout import INSTANCES, folder_of_manifest, manifest_name
 from backups.states import CopyFault, CopyStatus
 from backups.transitions.copies import purge_copy
+from backups.transitions.deletions import finish_deletions
 from backups.transitions.occurrences import recheck_protection
 
 logger = logging.getLogger(__name__)
@@ -207,7 +209,12 @@ def _note_vanished(
     expired = BackupCopy.objects.filter(repository=repository, status=CopyStatus.EXPIRED)
     for copy in expired.select_related("backup").iterator(chunk_size=2000):
         # Looked for again, as the list may break off; uploads that go on are none of a backup.
-        if copy.path not in folders and not store.holds(copy.path) and purge_copy(copy, now=now):
+        if copy.path in folders or store.holds(copy.path):
+            continue
+        with transaction.atomic():
+            gone = purge_copy(copy, now=now)
+            finish_deletions(copy, now)
+        if gone:
             logger.info(
                 "%s was deleted by its store, after it had expired",
                 copy,

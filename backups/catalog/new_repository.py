@@ -12,9 +12,11 @@ from backups.exceptions import BadInput, RepositoryError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository
 from backups.models.repository import RepositoryKind
+from backups.repositories.apart import call
 from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
+from backups.repositories.mounts import resolve
 from backups.repositories.objects.places import is_bucket_address, place_at
 from backups.repositories.sequential.media_file import (
     SCHEME,
@@ -38,8 +40,22 @@ def place_of(path: str) -> tuple[str, str]:
     if is_bucket_address(path):
         place = place_at(path)
         return RepositoryKind(place.kind), place.address
-    kind = RepositoryKind.FILE if Path(path).is_file() else RepositoryKind.DIRECTORY
-    return kind, absolute_path(path)
+    path = absolute_path(path)
+    return RepositoryKind.FILE if _is_file(path) else RepositoryKind.DIRECTORY, path
+
+
+def _is_file(path: str) -> bool:
+    """Whether an exported file is meant; BadInput where that cannot be seen."""
+    mount = resolve(path).mount
+    try:
+        if mount is not None and mount.is_remote:
+            return call(mount.point, Path(path).is_file)
+        return Path(path).is_file()
+    except OSError as exc:
+        raise BadInput(
+            f"{path} cannot be examined: {exc.strerror}",
+            hint="Name a folder that the user of site and workers can reach.",
+        ) from None
 
 
 def absolute_path(path: str) -> str:

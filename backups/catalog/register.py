@@ -38,6 +38,7 @@ from backups.repositories.layout import (
 )
 from backups.repositories.sequential.store import sequential
 from backups.states import BackupKind, CopyStatus
+from backups.transitions.wanted_copies import copy_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def register_backup(
                 "manifest_digest": manifest_digest,
             },
         )
+        copy_made(backup, repository)
     return backup
 
 

@@ -52,7 +52,7 @@ def registered_objects(connection: BucketConnection, copy: BackupCopy) -> list[R
     found = list_versions(connection, f"{copy.path}/")
     manifest = manifest_name(copy.path)
     packs = [f"{copy.path}/{pack_name(number)}" for number in range(1, copy.pack_count + 1)]
-    objects = []
+    written = {}
     for name in [*packs, manifest]:
         versions = found.get(name, ())
         stored = [each for each in versions if not each.marker]
@@ -61,8 +61,16 @@ def registered_objects(connection: BucketConnection, copy: BackupCopy) -> list[R
                 f"no version of {name} is in {copy.repository.address}",
                 hint="Restore the copy in another repository, and take a new backup.",
             )
-        # A pack is written once; of a manifest, rotatekeys writes another version.
-        version = stored[-1] if name != manifest else _registered(connection, copy, name, stored)
+        written[name] = versions, stored
+    versions, stored = written[manifest]
+    registered = _registered(connection, copy, manifest, stored)
+    first = _registered(connection, copy, manifest, stored[::-1])
+    objects = []
+    for name, (versions, stored) in written.items():
+        # Of a manifest, rotatekeys writes another version. A pack is written before the first one;
+        # what is older still is of an attempt that failed.
+        before = [each for each in stored if each.stored_at <= first.stored_at]
+        version = registered if name == manifest else (before or stored[-1:])[0]
         objects.append(RegisteredObject(name, version, versions))
     return objects
 
@@ -134,7 +142,7 @@ def explained_fault(copy: BackupCopy, fault: str, detail: str) -> tuple[str, str
 def _registered(
     connection: BucketConnection, copy: BackupCopy, name: str, stored: Sequence[StoredVersion]
 ) -> StoredVersion:
-    """Return the newest version of a manifest with the registered content."""
+    """Return the first of these versions of a manifest with the registered content."""
     if len(stored) == 1 or not copy.manifest_digest:
         return stored[0]
     for each in stored:

@@ -16,7 +16,7 @@ from backups.repositories.objects.place import (
     normal_customer_key,
     normal_endpoint,
 )
-from backups.repositories.objects.places import place_at, refuse_unusable
+from backups.repositories.objects.places import place_at, refuse_unusable, sends_tokens_elsewhere
 from backups.secrets import decrypt, encrypt
 
 OBJECT_STORE_COLUMNS = (
@@ -148,10 +148,10 @@ class ObjectStoreSettings(models.Model):
         """Raise ValidationError for settings that no store accepts."""
         try:
             self.endpoint = normal_endpoint(self.endpoint)
-            speaks_s3 = isinstance(self.bucket_place(path), BucketPlace)
+            place = self.bucket_place(path)
         except BadInput as exc:
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
-        faults = {}
+        faults, speaks_s3 = {}, isinstance(place, BucketPlace)
         if not speaks_s3:
             faults = {name: "Only s3://… has it." for name in S3_COLUMNS if getattr(self, name)}
         elif self.credentials == CredentialsFrom.STORED and not self.access_key_id:
@@ -160,5 +160,11 @@ class ObjectStoreSettings(models.Model):
             faults["credentials_name"] = "Enter the absolute path of the file."
         if self.credentials == CredentialsFrom.ENVIRONMENT and not self.credentials_name:
             faults["credentials_name"] = "Enter the name of the variable, or how they begin."
+        of_host = not speaks_s3 and self.credentials != CredentialsFrom.STORED
+        # Whoever enters an endpoint is not thereby one who may have what the host has.
+        if of_host and sends_tokens_elsewhere(place):
+            faults["endpoint"] = (
+                "Credentials of the host are sent to the cloud itself and to this host only."
+            )
         if faults:
             raise ValidationError(faults)

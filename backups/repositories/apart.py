@@ -166,7 +166,8 @@ class Apart:
                 return task.result.result(LOOK_SECONDS)
             except TimeoutError:
                 if task.result.done():
-                    raise
+                    # It has just returned, or raised an error of its own.
+                    return task.result.result()
             if (now_at := thread.trace()) != trace:
                 moved, trace = time.monotonic(), now_at
             elif time.monotonic() - moved > STALL_SECONDS and self._give_up(task):

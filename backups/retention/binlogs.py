@@ -30,6 +30,7 @@ from backups.models import (
     Repository,
     SegmentCopy,
 )
+from backups.models.repository import RepositoryKind
 from backups.models.retention import RetentionSettings
 from backups.repositories.base import ObjectStore
 from backups.retention.binlog_rules import BinlogBase, BinlogNeed, binlogs_needed
@@ -155,8 +156,16 @@ def _need(
         for each in sorted(judged, key=lambda judgement: judgement.mark is None)
         if each.copy.backup_id in taken
     }
-    reasons = [each.verdict.reason for each in judged if each.verdict.blocked]
-    used = {each.owner for each in judged}
+    # A file that somebody carries away keeps no binlogs, and no other from being deleted.
+    placed = [each for each in judged if each.copy.repository_kind != RepositoryKind.FILE]
+    reasons = [each.verdict.reason for each in placed if each.verdict.blocked]
+    # What is kept and cannot be read now needs its binlogs when it can be again.
+    reasons += [
+        f"repository {each.copy.repository} cannot be used: {each.copy.repository_fault}"
+        for each in placed
+        if each.copy.repository_fault and not each.verdict.may_go
+    ]
+    used = {each.owner for each in placed}
     return binlogs_needed(
         list(bases.values()),
         [policies[owner] for owner in used],

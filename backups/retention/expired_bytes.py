@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
 from backups.access import checked_store
 from backups.binlogs.segments.names import manifest_of
 from backups.exceptions import MooringError
@@ -17,6 +19,7 @@ from backups.models import BackupCopy, Repository, SegmentCopy
 from backups.retention.locked import lock_of
 from backups.states import CopyStatus
 from backups.transitions.copies import purge_copy
+from backups.transitions.deletions import finish_deletions
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +61,7 @@ def delete_expired_copies(deleter: Repository, now: datetime) -> Iterator[Delete
         except MooringError as exc:
             yield DeletedBytes(label, kept=str(exc))
             continue
-        purge_copy(copy, now=now)
+        with transaction.atomic():
+            purge_copy(copy, now=now)
+            finish_deletions(copy, now)
         yield DeletedBytes(label, freed)

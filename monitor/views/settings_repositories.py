@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from backups.admin.repository import SECRET_FIELDS
 from backups.models import Instance, Repository
 from backups.retention.second_admin import request_settings
 from monitor.access.roles import Role, needs
@@ -28,7 +29,7 @@ def setting_repositories(request: HttpRequest) -> HttpResponse:
     return render(request, "monitor/settings/repositories.html", context)
 
 
-@sensitive_post_parameters("new_secret_key")
+@sensitive_post_parameters(*SECRET_FIELDS)
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.ADMIN)
 def setting_repository_add(request: HttpRequest) -> HttpResponse:
@@ -44,7 +45,7 @@ def setting_repository_add(request: HttpRequest) -> HttpResponse:
     return redirect("repository-detail", form.instance.name)
 
 
-@sensitive_post_parameters("new_secret_key")
+@sensitive_post_parameters(*SECRET_FIELDS)
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.ADMIN)
 def setting_repository_edit(request: HttpRequest, name: str) -> HttpResponse:

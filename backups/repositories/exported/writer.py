@@ -14,6 +14,8 @@ from backups.repositories.exported.members import END, member_header, padding
 
 # Other users of the host must not read it: an unencrypted backup is in it as it is.
 FILE_MODE = 0o600
+# Of a file system without hard links, as on many a removable disk.
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def unfinished_path(target: Path, job_id: int) -> Path:
@@ -32,10 +34,18 @@ def remove_unfinished(target: Path, job_id: int) -> bool:
 
 def publish(target: Path, job_id: int) -> None:
     """Give the finished file of a job its name, which must be free."""
+    unfinished = unfinished_path(target, job_id)
     try:
-        if target.exists() or target.is_symlink():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        unfinished_path(target, job_id).rename(target)
+        try:
+            # Unlike a rename it never replaces a file.
+            os.link(unfinished, target)
+            unfinished.unlink()
+        except OSError as exc:
+            if exc.errno not in NO_LINKS:
+                raise
+            if target.exists() or target.is_symlink():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+            unfinished.rename(target)
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

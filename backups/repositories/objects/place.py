@@ -49,6 +49,8 @@ class StorePlace:
     # A PEM file of this host, trusted in addition to the public authorities.
     ca_file: str = ""
     storage_class: str = ""
+    # Whether nothing is to be deleted there: the key may have no right to.
+    write_only: bool = False
 
     @property
     def address(self) -> str:
@@ -163,7 +165,7 @@ def normal_endpoint(endpoint: str) -> str:
         raise BadInput(
             "the endpoint has a path", hint="Name the bucket in the repository's path instead."
         )
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise BadInput(
             "the endpoint is not https", hint="Without TLS only a store on this host is used."
         )
@@ -225,7 +227,8 @@ def _is_label(bucket: str) -> bool:
     return _LABEL.fullmatch(bucket) is not None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this one, by its name or address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -21,10 +21,18 @@ from backups.repositories.objects.place import (
     SCHEME,
     BucketPlace,
     StorePlace,
+    is_loopback,
     refuse_odd,
     split_address,
 )
 
+# What the hosts of the clouds themselves end with: tokens of a host are sent to no other.
+CLOUDS_OWN = (
+    ".googleapis.com",
+    ".blob.core.windows.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+)
 PLACES: dict[str, Callable[[str], StorePlace]] = {
     SCHEME: lambda address: BucketPlace(*split_address(address)),
     AZURE_SCHEME: azure_place,
@@ -46,6 +54,11 @@ def place_at(address: str) -> StorePlace:
         f"{address} is no place that Mooring knows",
         hint="Enter s3://BUCKET, gs://BUCKET, az://ACCOUNT/CONTAINER or a folder.",
     )
+
+
+def sends_tokens_elsewhere(place: StorePlace) -> bool:
+    """Whether requests, which carry a token, go to a host that is neither the cloud's nor this."""
+    return not (place.host.endswith(CLOUDS_OWN) or is_loopback(place.host))
 
 
 def refuse_unusable(place: StorePlace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from backups.repositories.layout import TRIAL_NAME
@@ -18,8 +19,14 @@ class TrialConnection(Connection):
 
     def try_upload(self) -> None:
         from obstore import delete, put
+        from obstore.exceptions import AlreadyExistsError
 
         data, key = self.data(), self.place.key(TRIAL_NAME)
+        if self.place.write_only:
+            # It stays; to overwrite it is to delete what was there.
+            with suppress(AlreadyExistsError):
+                put(data, key, b"", attributes=self.attributes(), mode="create")
+            return
         # One that a killed process has left is overwritten.
         put(data, key, b"", attributes=self.attributes(), use_multipart=False)
         try:

@@ -132,6 +132,8 @@ def read_blocks(
         elif kind == CONTENT:
             digest.update(payload)
             size += len(payload)
+            if not payload or (content is not None and size > content.size):
+                raise _damaged(piece, number, "the piece goes on beyond what was stored")
             yield payload
         else:
             break

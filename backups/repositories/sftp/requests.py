@@ -25,6 +25,8 @@ from backups.repositories.sftp.packets import (
 
 # How much of an upload, or of what is read, may be on its way.
 WINDOW_BYTES = 8 << 20
+# In one folder; a repository has a folder for each backup.
+MOST_IN_FOLDER = 1_000_000
 # A sync ends when the server's disk has everything; meanwhile it does nothing else.
 SYNC_SECONDS = 300.0
 LIMITS, FSYNC, STATVFS = b"limits@openssh.com", b"fsync@openssh.com", b"statvfs@openssh.com"
@@ -147,7 +149,7 @@ class SftpRequests:
 
     def entries(self, path: str) -> Iterator[Entry]:
         """Yield what is in a folder, as the server lists it."""
-        handle = self._handle(self.session.send(Kind.OPENDIR, packets.text(path)))
+        handle, listed = self._handle(self.session.send(Kind.OPENDIR, packets.text(path))), 0
         try:
             while True:
                 request = self.session.send(Kind.READDIR, packets.text(handle))
@@ -157,7 +159,14 @@ class SftpRequests:
                     if exc.code == Code.EOF:
                         return
                     raise
-                for _ in range(fields.number()):
+                count = fields.number()
+                listed += count
+                if not count or listed > MOST_IN_FOLDER:
+                    raise RepositoryError(
+                        f"the server lists no end of names in {path}",
+                        hint="Find out what fills the folder, and delete it.",
+                    )
+                for _ in range(count):
                     name = fields.text().decode("utf-8", "surrogateescape")
                     fields.text()
                     yield Entry(name, fields.attributes())

@@ -56,6 +56,8 @@ class Register(PlainStage[NewBackup]):
     def _remove_parts(self, run: Run, work: NewBackup) -> None:
         """The backup exists: what cannot be removed now, a tick removes."""
         try:
+            # Without its lease, what is there may be a copy that was made meanwhile.
+            own(run.job, run.token, leftovers=True)
             remove_parts(run, work, work.with_parts, self.name)
         except MooringError as exc:
             run.log(self.name, f"removed later: {exc}", LogLevel.WARNING)

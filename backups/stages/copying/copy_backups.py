@@ -15,7 +15,7 @@ from backups.archive.passing import passing_manifest
 from backups.archive.read_back import compare_pieces, open_packs
 from backups.archive.reader import BackupReader
 from backups.catalog.copies import register_copy
-from backups.exceptions import StageFailed
+from backups.exceptions import LeaseLost, StageFailed
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, Job
 from backups.repositories.base import ObjectStore
@@ -26,6 +26,7 @@ from backups.stages.base import PlainStage
 from backups.stages.copying.open_source import damage_found, refuse_parts
 from backups.stages.copying.work import CopyingWork, MissingLink
 from backups.stages.link_stages import MOST_LINKS_LISTED, name_of_link
+from backups.stages.media import stopped_with
 from backups.states import CopyStatus
 from backups.transitions.jobs import own
 from backups.units import format_bytes, format_count
@@ -57,7 +58,7 @@ class CopyBackups(PlainStage[CopyingWork]):
         return f"{backups}, {format_bytes(meter.raw_bytes)} copied to {work.target}"
 
     def clean_up(self, run: Run, work: CopyingWork) -> None:
-        if not work.unfinished:
+        if not work.unfinished or not _is_ours(run, work):
             return
         # If another disk is mounted at the path, a tick removes the bytes when theirs is back.
         freed = checked_store(work.target).remove_tree(work.unfinished)
@@ -76,10 +77,14 @@ class CopyBackups(PlainStage[CopyingWork]):
         store.remove_tree(folder)
         try:
             threads = settings.COPY_THREADS
-            copy_packs(link.reader, store, folder, threads=threads, check=run.check, meter=meter)
+            with stopped_with(run, [link.reader.store, store]):
+                copy_packs(
+                    link.reader, store, folder, threads=threads, check=run.check, meter=meter
+                )
         except SourceDamaged as exc:
             raise damage_found(run, work, link, exc) from None
-        _copy_manifest(link, store)
+        with stopped_with(run, [store]):
+            _copy_manifest(link, store)
         reader = _read_back(run, link, store)
         with transaction.atomic():
             # First, so that a run that has lost its lease registers nothing.
@@ -88,6 +93,16 @@ class CopyBackups(PlainStage[CopyingWork]):
                 _lock_base(link.copy.backup.base, work)
             register_copy(link.copy.backup, work.target, folder, reader)
         work.unfinished = ""
+
+
+def _is_ours(run: Run, work: CopyingWork) -> bool:
+    """Whether the folder is still this job's to remove: one that lost its lease has a successor."""
+    try:
+        own(run.job, run.token, leftovers=True)
+    except LeaseLost:
+        return False
+    known = BackupCopy.objects.filter(repository=work.target, path=work.unfinished)
+    return not known.exclude(status=CopyStatus.PURGED).exists()
 
 
 def _listed(job: Job) -> list[str]:

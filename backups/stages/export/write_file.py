@@ -7,6 +7,7 @@ from backups.repositories.exported.writer import ExportWriter, remove_unfinished
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.export.work import ExportWork
+from backups.stages.media import stopped_with
 from backups.transitions.jobs import own
 from backups.units import format_bytes, format_count
 
@@ -17,7 +18,8 @@ class WriteFile(PlainStage[ExportWork]):
     def run(self, run: Run, work: ExportWork) -> str:
         own(run.job, run.token, leftovers=True)
         meter = run.new_meter()
-        with ExportWriter(work.target, run.job.pk) as writer:
+        stores = [reader.store for reader in work.opened()]
+        with ExportWriter(work.target, run.job.pk) as writer, stopped_with(run, stores):
             export_chain(work.opened(), work.identity, writer, check=run.check, meter=meter)
             run.check()
             writer.finish()

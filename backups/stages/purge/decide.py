@@ -24,6 +24,7 @@ from backups.exceptions import NoLongerNeeded, Refused
 from backups.health.usable import lasting_copies, without_marked
 from backups.models import Backup, BackupCopy, Deletion, Job
 from backups.models.activity import Verb
+from backups.models.repository import RepositoryKind
 from backups.parameters import PurgeParameters
 from backups.retention.expiry import judge_again
 from backups.retention.impediments import impediments
@@ -197,6 +198,8 @@ def refuse_if_needed(
     # A damaged copy does not count as a remaining one, nor one that exists only as a row, nor one
     # that is to be deleted itself.
     stored = without_faults(without_marked(BackupCopy.objects.filter(status=CopyStatus.STORED)))
+    # Nor one in a file that somebody can carry away.
+    stored = stored.exclude(repository__kind=RepositoryKind.FILE)
     elsewhere = search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk))
     if not elsewhere:
         refuse_if_promised(backup)
@@ -223,6 +226,7 @@ def refuse_last_proven(copy: BackupCopy, search: Search, needed: int) -> None:
     A person may delete any but the last of them.
     """
     proven = with_passed_proof(lasting_copies()).filter(backup__instance=copy.backup.instance)
+    proven = proven.exclude(repository__kind=RepositoryKind.FILE)
     if not needed and proven.filter(pk=copy.pk).exists():
         needed = 1
     if needed and not search.finds(needed, proven.exclude(pk=copy.pk)):

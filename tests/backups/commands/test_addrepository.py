@@ -179,3 +179,14 @@ def test_an_sftp_server_at_a_private_address_must_be_allowed(
     ended = run_command("addrepository", "offsite", *words)
     assert ended.exit_code == 2
     assert "127.0.0.1 is not a public address: allow its network in" in ended.stderr
+
+
+@pytest.mark.parametrize("path", ["gs://bucket", "az://account/container"])
+@pytest.mark.parametrize("source", ["role", "environment", "file"])
+def test_what_the_host_has_is_sent_to_no_endpoint_that_somebody_enters(
+    path: str, source: str
+) -> None:
+    words = ["--path", path, "--credentials", source, "--credentials-name", "/etc/x"]
+    ended = run_command("addrepository", "r", *words, "--endpoint", "https://evil.example")
+    assert (ended.exit_code, Repository.objects.exists()) == (2, False)
+    assert "are sent to the cloud itself and to this host only" in ended.stderr

@@ -8,8 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.forms import model_to_dict
 from django.utils.timezone import now
 
+from backups.admin.repository import RepositoryForm
 from backups.exceptions import Refused
 from backups.executor.leftovers import lose_expired, remove_leftovers
 from backups.jobs.export import create_export_job
@@ -26,7 +28,7 @@ from backups.transitions.jobs import claim, own
 from tests.backups.archive.stores import SCRIPT, contents_of
 from tests.backups.chains.test_chain_jobs import chain, copy_of, damage, forget
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.taking import restore, run_here
+from tests.backups.taking import purge, restore, run_here
 from tests.commands import run_command
 
 __all__ = ["chain"]
@@ -166,3 +168,30 @@ def test_a_file_that_cannot_be_read_back_is_not_left(
     job = export(chain[2], target)
     assert (job.status, job.failed_stage) == (JobStatus.FAILED, "read file")
     assert [*target.parent.glob("*.tar"), *target.parent.glob("*.part")] == []
+
+
+def test_a_file_is_not_what_remains_of_a_backup(
+    chain: list[Backup], target: Path, main: Repository
+) -> None:
+    export(chain[0], target)
+    run_command("addrepository", "moved", "--path", str(target))
+    run_command("rebuildcatalog", "moved")
+    for backup in reversed(chain[1:]):
+        assert purge(backup.copies.get(repository=main)).status == JobStatus.SUCCEEDED
+    refused = purge(chain[0].copies.get(repository=main))
+    assert refused.status == JobStatus.REFUSED
+    assert "is the last restorable backup of" in refused.error
+
+
+def test_saving_a_repository_does_not_change_what_it_is(chain: list[Backup], target: Path) -> None:
+    export(chain[0], target)
+    run_command("addrepository", "moved", "--path", str(target))
+    row = Repository.objects.get(name="moved")
+    # Its disk is unmounted.
+    target.unlink()
+    values = {name: value for name, value in model_to_dict(row).items() if value is not None}
+    form = RepositoryForm(values | {"site": "berlin"}, instance=row)
+    assert form.is_valid(), form.errors
+    form.save()
+    row.refresh_from_db()
+    assert (row.kind, row.read_only, row.site) == ("file", True, "berlin")

@@ -12,10 +12,10 @@ from django.utils.timezone import now
 from backups.health.spread import PlacedCopy, SpreadFacts, judge_spread
 from backups.health.spread_rows import spread_of
 from backups.models import BackupCopy, Instance, Repository
-from backups.states import Operation
+from backups.states import JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.taking import prove, take_backup
+from tests.backups.taking import prove, purge, take_backup
 from tests.commands import run_command
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -117,6 +117,16 @@ def test_rows_of_a_fleet(two: Repository, orders: Instance) -> None:
     assert answers(orders)[4] is False
     BackupCopy.objects.filter(pk=copy.pk).update(fault="missing")
     assert answers(orders) == [False, True, False, False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_that_is_marked_for_deletion_counts_no_more(
+    two: Repository, orders: Instance
+) -> None:
+    Repository.objects.filter(pk=two.pk).update(purge_delay=timedelta(days=3))
+    copy = BackupCopy.objects.get(repository=two)
+    assert purge(copy, force=True, at_once=False).status == JobStatus.SUCCEEDED
+    assert answers(orders)[:4] == [False, True, False, False]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,10 +10,11 @@ import pytest
 from django.utils.timezone import now
 
 from backups.archive import copy_packs
-from backups.exceptions import BadInput, CancelRequested, Refused, RepositoryError
+from backups.exceptions import BadInput, CancelRequested, LeaseLost, Refused, RepositoryError
 from backups.executor.leftovers import lose_expired, remove_leftovers
 from backups.jobs.copying import create_copying_job, plan_copying, possible_targets
 from backups.jobs.repeat import rerun
+from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository, WantedCopy
 from backups.models.wanted_copy import WantCause
 from backups.stages.copying import copy_backups, open_source
@@ -351,3 +352,36 @@ def test_the_command_gives_up_a_missing_copy(chain: list[Backup], offsite: Repos
     assert run_command(*asked, "--json").json()["reason"] == "the site is closed"
     wanted = WantedCopy.objects.get()
     assert (wanted.dropped_at is None, wanted.dropped_reason) == (False, "the site is closed")
+
+
+def test_one_that_lost_its_lease_leaves_the_copy_of_its_successor(
+    chain: list[Backup], offsite: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> Any:
+        """As after a suspension: others have taken it for dead, cleared up and made the copy."""
+        late_patch.undo()
+        Job.objects.filter(pk=job.pk).update(lease_expires_at=now())
+        assert lose_expired(now()) == 1
+        assert remove_leftovers() == 1
+        copied(chain[0], offsite)
+        raise LeaseLost("its lease expired before it could be renewed")
+
+    job = copy_job(chain[0], offsite)
+    with monkeypatch.context() as late_patch:
+        late_patch.setattr(copy_backups, "_copy_manifest", late)
+        run_here(job)
+    made = BackupCopy.objects.get(backup=chain[0], repository=offsite)
+    verified = run_here(create_copy_job(Operation.VERIFY, made, wake=False))
+    assert (verified.status, verified.error) == (JobStatus.SUCCEEDED, "")
+
+
+def test_where_nothing_may_be_deleted_an_attempt_goes_on_with_what_is_there(
+    chain: list[Backup], offsite: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Repository.objects.filter(pk=offsite.pk).update(write_only=True)
+    offsite.refresh_from_db()
+    with monkeypatch.context() as patch:
+        patch.setattr(copy_backups, "_copy_manifest", gone)
+        assert run_here(copy_job(chain[0], offsite)).status == JobStatus.FAILED
+    assert [Path(name).suffix for name in stored_files(offsite) if "packs" in name] == [".pack"]
+    copied(chain[0], offsite)

@@ -74,6 +74,24 @@ class TestExpiry:
         need = binlog_needs([archive.instance_id], now())[archive.instance_id]
         assert "no restorable backup" in need.reason
 
+    def test_what_a_repository_needs_that_is_missing_now_stays(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository, copy_site: Repository
+    ) -> None:
+        # All backups are younger than the window; the other repository has the newest alone.
+        Repository.objects.update(keep_for=14 * DAY)
+        Repository.objects.filter(pk=main.pk).update(fault="not mounted")
+        backup_at(archive.instance, copy_site, "b.000006", 4, at=now() - DAY / 2)
+        assert expire_binlogs(now()) == 0
+        need = binlog_needs([archive.instance_id], now())[archive.instance_id]
+        assert need.reason == "repository main cannot be used: not mounted"
+
+    def test_an_exported_file_holds_up_nothing(
+        self, stored: list[bytes], archive: BinlogArchive, tmp_path: Path
+    ) -> None:
+        file = Repository.objects.create(name="carried", path="/media/x.tar", kind="file")
+        backup_at(archive.instance, file, "b.000001", 4, at=now() - 6 * DAY)
+        assert expire_binlogs(now()) == 6
+
     def test_nothing_goes_while_a_restore_runs(
         self, stored: list[bytes], archive: BinlogArchive
     ) -> None:
