@@ -198,8 +198,10 @@ class DirectoryStore:
 
     def _refuse_missing(self) -> None:
         """Have a missing object be one only where the repository is there: a disk may be gone."""
-        self.root.stat()
-        self._refuse_another()
+        if self._uuid:
+            self._refuse_another()
+        else:
+            self.root.stat()
 
     def _read_identity(self) -> bytes:
         with self._open(IDENTITY_NAME) as file:
