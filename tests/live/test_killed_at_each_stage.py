@@ -35,7 +35,11 @@ EVERY_STAGE = [
     for moment in (("before", "after") if stage == stages[0] else ("after",))
 ]
 # Whoever is killed after these has done it: the result stays, whatever the row says.
-DONE = {(Operation.RESTORE, "hand over"), (Operation.COPY, "copy backups")} | {
+DONE = {
+    (Operation.RESTORE, "hand over"),
+    (Operation.COPY, "copy backups"),
+    (Operation.EXPORT, "read file"),
+} | {
     (operation, stage)
     for operation in (Operation.BACKUP, Operation.CONSOLIDATE)
     # What has a manifest is a backup, and is registered.
@@ -64,6 +68,8 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
             return ["consolidatebackup", newest_link(site)]
         case Operation.COPY:
             return ["copybackup", uncopied_link(site), "--to", "second"]
+        case Operation.EXPORT:
+            return ["exportbackup", label, "--file", str(site.home / "exported.tar")]
     return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
 
 
@@ -118,6 +124,9 @@ def test_killed(
 
     done = (operation, stage) in DONE and moment == "after"
     assert (site.home / "target").exists() is (done and operation is Operation.RESTORE)
+    assert (site.home / "exported.tar").exists() is (done and operation is Operation.EXPORT)
+    assert list(site.home.glob("*.part")) == []
+    (site.home / "exported.tar").unlink(missing_ok=True)
     stored = set(folders(site))
     if operation in (Operation.BACKUP, Operation.CONSOLIDATE):
         # Nothing, or the whole backup.
@@ -138,6 +147,7 @@ def test_killed(
     answer = site.manage(*words, "--foreground")
     assert (answer["status"], answer["error"]) == ("succeeded", "")
     shutil.rmtree(site.home / "target", ignore_errors=True)
+    (site.home / "exported.tar").unlink(missing_ok=True)
 
 
 def kill_at(site: Site, operation: Operation, stage: str, moment: str, words: list[str]) -> None:
