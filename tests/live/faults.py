@@ -175,7 +175,9 @@ def engines() -> list[str]:
             name, status = process.name(), process.status()
         except psutil.NoSuchProcess:
             continue
-        if name in ENGINES - {"mariadbd"} and status != psutil.STATUS_ZOMBIE:
+        # The session of a repository by SFTP stays for the next use.
+        kept = "-s" in words and words[-1] == "sftp"
+        if name in ENGINES - {"mariadbd"} and status != psutil.STATUS_ZOMBIE and not kept:
             found.append(" ".join(words))
     return found
 
