@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
-import re
 import subprocess
 from pathlib import Path
 
