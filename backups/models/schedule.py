@@ -16,6 +16,7 @@ from backups.exceptions import BadInput
 from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.job import Job
+from backups.models.pace import PaceSettings
 from backups.models.repository import Repository
 from backups.models.retention import RetentionSettings
 from backups.schedule import LONGEST, DueTime, Rhythm, check_cron, check_rhythm
@@ -44,7 +45,7 @@ class CatchUp(models.TextChoices):
     SKIP = "skip", "Wait for the next one"
 
 
-class BackupSchedule(RetentionSettings):
+class BackupSchedule(PaceSettings, RetentionSettings):
     """What to back up, when, where to, and how long to keep it."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
