@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.jobs.cancel import request_cancel
+from backups.jobs.pace import limit_in_words, parse_by_hand, set_limit
 from backups.jobs.repeat import rerun
 from backups.models import Job
 from monitor.access.roles import Role, needs
@@ -95,6 +96,18 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
             messages.info(request, "Cancellation of the job was requested.")
         else:
             messages.warning(request, "The job had already ended.")
+    return redirect("job-detail", job.pk)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def job_pace(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set the limit of a running backup; its copy reads it within seconds."""
+    job = get_object_or_404(Job, pk=pk)
+    with refusals_shown(request):
+        limit = parse_by_hand(request.POST.get("choice") or request.POST.get("limit", ""))
+        set_limit(job, limit, actor=requesting_user(request).get_username())
+        messages.success(request, f"The pace was set: {limit_in_words(limit)}.")
     return redirect("job-detail", job.pk)
 
 
