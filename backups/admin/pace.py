@@ -20,8 +20,8 @@ PACE_LABELS: Mapping[str, str] = {
 PACE_HELP: Mapping[str, str] = {
     "pace_factor": "A backup reads more slowly while the p99 of the instance's statements is more "
     "than so many times that of the time before it. 0: not watched.",
-    "pace_lag_seconds": "It also does while replication is that much further behind than before it. "
-    "0: not watched.",
+    "pace_lag_seconds": "It also does while replication is that much further behind than "
+    "before it. 0: not watched.",
     "pace_hours": "Other limits at some hours: 08:00-18:00 20M, 22:00-06:00 full. A time zone may "
     "come first: Europe/Berlin 08:00-18:00 20M.",
 }

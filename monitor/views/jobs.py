@@ -13,7 +13,7 @@ from backups.jobs.pace import limit_in_words, parse_by_hand, set_limit
 from backups.jobs.repeat import rerun
 from backups.models import Job
 from monitor.access.roles import Role, needs
-from monitor.charts.job import rate_chart
+from monitor.charts.job import rate_charts
 from monitor.selectors.job import jobs_for_pages, load_job
 from monitor.selectors.job_alike import load_similar_failures
 from monitor.selectors.job_log import (
@@ -38,7 +38,7 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "wanted": log_filter,
         "job_number": str(job.pk),
         "alike": load_similar_failures(job),
-        "rates": rate_chart(job),
+        "rates": rate_charts(job),
     }
     return render(request, "monitor/job_detail.html", context)
 
@@ -57,7 +57,7 @@ def job_live(request: HttpRequest, pk: int) -> HttpResponse:
 def job_rate(request: HttpRequest, pk: int) -> HttpResponse:
     """Render the chart of the transfer rate only."""
     job = get_object_or_404(Job, pk=pk)
-    context = {"job": job, "rates": rate_chart(job)}
+    context = {"job": job, "rates": rate_charts(job)}
     return render(request, "monitor/partials/job_rate.html", context)
 
 
