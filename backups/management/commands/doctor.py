@@ -16,8 +16,10 @@ from backups.checks import Check, Verdict, failed
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
-from backups.preflight.checks import remember, run_checks
+from backups.preflight.checks import Preflight, remember, run_checks
+from backups.preflight.priority_check import check_priority
 from backups.preflight.same_files import note_unproven_files
+from backups.runners.base import Runner
 
 COLOURS = {
     Verdict.OK: "green",
@@ -39,12 +41,17 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         instance = named_instance(options["instance"])
         stores = stores_of(_repositories(options["repository"]))
-        preflight = run_checks(instance, stores, runner_of(instance))
+        runner = runner_of(instance)
+        preflight = run_checks(instance, stores, runner)
         survey = preflight.survey
         note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
-        checks = [*preflight.checks, *archive_checks(instance, survey.facts)]
+        checks = [
+            *preflight.checks,
+            *archive_checks(instance, survey.facts),
+            *_priority(preflight, runner),
+        ]
         refused = bool(failed(checks))
         return Answer(
             {
@@ -66,6 +73,14 @@ def _repositories(name: str | None) -> list[Repository]:
         return [named_repository(name)]
     # No repository is a finding like any other, not bad input.
     return list(Repository.objects.filter(enabled=True))
+
+
+def _priority(preflight: Preflight, runner: Runner) -> list[Check]:
+    """Check it only where commands can be run: one failure to reach a host is enough."""
+    survey = preflight.survey
+    if survey.host is not None and not survey.host.hostname:
+        return []
+    return check_priority(runner, next(iter(survey.data_folders), ""))
 
 
 def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:

@@ -19,6 +19,7 @@ from backups.management.schedule_rows import (
     schedule_state,
 )
 from backups.models import BackupSchedule
+from backups.pacing.entered import describe_own
 from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
 from backups.units import format_duration
@@ -48,6 +49,7 @@ class Command(MooringCommand):
             "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
+            "pace": describe_own(schedule),
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
             "last_30_days": counts,
@@ -59,6 +61,7 @@ class Command(MooringCommand):
                 f"{schedule_state(schedule, at)}",
                 f"window {format_duration(schedule.window)}, late after "
                 f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
+                f"pace: {describe_own(schedule) or 'as each instance says'}",
                 _table_of_runs(schedule, runs),
                 table(
                     ("instance", "starts after"),

@@ -27,12 +27,16 @@ instances:
   groups: [shop]
   tags: [prod, eu]
   password_file: orders.password
+  pace_factor: 3
 schedules:
 - name: nightly
   cron: 30 1 * * *
   time_zone: Europe/Berlin
   window: 6h
   keep_for: 14d
+  pace_factor: 2.5
+  pace_bytes_per_s: 20971520
+  pace_hours: 08:00-18:00 20M
   groups: [shop]
   repositories: [main]
 rules:
