@@ -35,7 +35,7 @@ def check_missed(facts: MissedFacts, limits: Limits) -> Finding | None:
     return Finding(
         message=f"the run due at {moment(facts.due_at)} was missed{times}"
         f"{_because(facts.reason, facts.detail)}",
-        severity=Severity.NOTICE if facts.reason == WaitReason.PAUSED else None,
+        severity=MILDER.get(facts.reason),
         facts={
             "occurrence": facts.occurrence_id,
             "due_at": facts.due_at.isoformat(),
@@ -60,6 +60,12 @@ def _because(reason: str, detail: str) -> str:
     return f": {text} ({detail})" if detail else f": {text}"
 
 
+# Less severe than a missed run otherwise: a pause is wanted; and a run that did not succeed has an
+# alert of its own, besides that of the runs that were to follow it.
+MILDER = {
+    WaitReason.PAUSED.value: Severity.NOTICE,
+    WaitReason.PREDECESSOR.value: Severity.WARNING,
+}
 HINTS = {
     WaitReason.PAUSED.value: "Resume the schedule once the reason for the pause no longer applies.",
     WaitReason.INSTANCE_DISABLED.value: "Enable the instance, or remove it from the schedule.",
@@ -72,6 +78,7 @@ HINTS = {
     WaitReason.SCHEDULER_DOWN.value: "Check why the process control stopped.",
     WaitReason.NOTHING_SEEN.value: "Check the external job that takes this backup.",
     WaitReason.HISTORY_UNKNOWN.value: "Grant SELECT on the history tables to Mooring's account.",
+    WaitReason.PREDECESSOR.value: "Check the run that it follows; then start this backup by hand.",
     WaitReason.FAILED.value: "Open the failed job: its log shows the cause.",
 }
 
@@ -94,7 +101,8 @@ OCCURRENCE_MISSED = Rule(
     check=check_missed,
     severity=Severity.EMERGENCY,
     explanation="The window of a planned run closed before it started: this backup does not "
-    "exist. Notice while the schedule is paused.",
+    "exist. Notice while the schedule is paused; warning for a run that follows one which did "
+    "not succeed.",
     hint="Start a backup manually, and check the reason.",
     resolves_when="A later run of the schedule for the instance, a later backup of its kind or a "
     "full backup succeeds; or the schedule is disabled.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import Count
@@ -12,6 +13,7 @@ from backups.exceptions import BadInput
 from backups.management.rows import named
 from backups.models import BackupSchedule, Occurrence
 from backups.schedule import DueTime, preview
+from backups.schedules.coverage import never_reached
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
 
 LOOK_BACK = timedelta(days=30)
@@ -23,6 +25,8 @@ def named_schedule(name: str) -> BackupSchedule:
 
 
 def rhythm_words(schedule: BackupSchedule) -> str:
+    if schedule.after is not None:
+        return schedule.chain_words
     fulls = f", full {schedule.full_cron}" if schedule.full_cron else ""
     if schedule.every_hours is not None:
         zone = f" {schedule.time_zone}" if fulls else ""
@@ -35,17 +39,30 @@ def schedule_state(schedule: BackupSchedule, now: datetime) -> str:
     if not schedule.enabled:
         return "disabled"
     if not schedule.paused(now):
-        return "enabled"
+        before = schedule.stopped_by
+        return f"waits: {before.name} is disabled" if before else "enabled"
     until = f" until {clock(schedule.paused_until)}" if schedule.paused_until else ""
     return f"paused{until}: {schedule.paused_reason}"
 
 
 def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTime]:
-    """Return the next runs; none if its time zone is no longer known."""
+    """Return the next runs, or those that it follows; none if its time zone is no longer known."""
+    if not schedule.enabled or schedule.stopped_by is not None:
+        return []
     try:
-        return preview(schedule.rhythm, now, count) if schedule.enabled else []
+        runs = preview(schedule.rhythm, now, count)
     except BadInput:
         return []
+    words = schedule.chain_words
+    return [replace(run, note="; ".join(filter(None, (words, run.note)))) for run in runs]
+
+
+def not_reached_words(schedule: BackupSchedule) -> str:
+    """Name the instances that get no runs, because what it follows does not cover them."""
+    if schedule.after is None:
+        return ""
+    names = list(never_reached(schedule).values_list("name", flat=True))
+    return f"{schedule.after.name} does not cover {', '.join(names)}: no runs" if names else ""
 
 
 def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, dict[str, int]]:

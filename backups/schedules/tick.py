@@ -27,6 +27,7 @@ from backups.schedules.context import (
 )
 from backups.schedules.decide import decide
 from backups.schedules.due import plan_due_schedules
+from backups.schedules.followers import plan_followers
 from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
 from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
@@ -68,6 +69,9 @@ def plan_occurrences(now: datetime) -> None:
         # One invalid schedule must not block the occurrences that are due.
         planning = exc
     decide_due(now, down_since)
+    if plan_followers(now, down_since):
+        # What follows a run that has just ended starts at once.
+        decide_due(now, down_since)
     if planning is not None:
         # The scheduler did run: without this record, windows would be reopened.
         note_run(TICK, now)

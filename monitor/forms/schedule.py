@@ -17,6 +17,7 @@ from backups.admin.bases import ModelForm
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.models.retention import RETENTION_COLUMNS
+from backups.models.schedule import PREDECESSORS, AfterRun
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
@@ -27,6 +28,7 @@ from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_f
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
+    ("Or after another schedule", ("after", "after_run")),
     ("Instances", ("covers_all", "groups", "tags", "instances")),
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
@@ -74,6 +76,12 @@ class ScheduleForm(ModelForm):
         help_text="In a scratch folder: a server is started, every table checked. Of a moment: "
         "archived binlogs are replayed up to there.",
     )
+    after_run = forms.ChoiceField(
+        label="After which runs",
+        choices=AfterRun.choices,
+        required=False,
+        help_text="Without such a run it is missed, and the reason names what it waited for.",
+    )
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -87,6 +95,7 @@ class ScheduleForm(ModelForm):
             "origin": "Run by",
             "cron": "Cron expression",
             "every_hours": "Or every N hours",
+            "after": "Runs after",
             "full_cron": "Full backups at",
             "make_up_full": "Make up for full backups",
             "covers_all": "All instances",
@@ -104,6 +113,8 @@ class ScheduleForm(ModelForm):
             "origin": "Observed: an external tool takes the backup, and Mooring monitors it.",
             "cron": "Minute, hour, day of the month, month, day of the week: 30 2 * * 1-5.",
             "time_zone": "Time zone of the cron expression, such as Europe/Berlin or UTC.",
+            "after": "Instead of times: due when a planned run of that schedule has ended, for the "
+            "same instance. Leave the cron expression and the interval blank.",
             "full_cron": "Cron expression, in the same time zone: 30 1 * * 0. Where both are due, "
             "the run is a full backup. Blank: no times for full backups.",
             "make_up_full": "After a missed or failed full backup the next run is a full one.",
@@ -117,6 +128,15 @@ class ScheduleForm(ModelForm):
             "enabled": "Off: no runs are planned.",
         }
 
+    # Any: as Django's.
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        others = BackupSchedule.objects.exclude(pk=self.instance.pk).order_by("name")
+        after = self.fields["after"]
+        assert isinstance(after, forms.ModelChoiceField)
+        after.queryset = others.select_related(PREDECESSORS)
+        after.empty_label = "None: it has its own times"
+
     def groups_of_fields(self) -> Iterator[tuple[str, list[BoundField]]]:
         for legend, names in GROUPS:
             yield legend, [self[name] for name in names]
@@ -126,6 +146,9 @@ class ScheduleForm(ModelForm):
         if not isinstance(options, dict):
             raise ValidationError("Enter a JSON object.")
         return options
+
+    def clean_after_run(self) -> str:
+        return self.cleaned_data["after_run"] or AfterRun.SUCCEEDED
 
     def clean_anchor_at(self) -> datetime:
         """Blank keeps the present value; for a new schedule, the time of its creation."""

@@ -89,6 +89,7 @@ def _preview(form: ScheduleForm) -> Preview:
         bound.rhythm(),
         given.get("kind", ""),
         covered,
+        after=given.get("after"),
         own=form.instance.pk,
         enabled=enabled,
         now=now(),

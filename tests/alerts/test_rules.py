@@ -90,6 +90,7 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("occurrence_missed", {}, 0),
     ("occurrence_missed", {"reason": "no_worker"}, 0),
     ("occurrence_missed", {"reason": "paused"}, N),
+    ("occurrence_missed", {"reason": "predecessor"}, W),
     ("running_long", {"expected": H}, None),
     ("running_long", {"expected": H - S}, 0),
     ("running_long", {"expected": 50 * M, "estimated": True}, None),

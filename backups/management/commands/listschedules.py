@@ -15,6 +15,7 @@ from backups.management.schedule_rows import (
     schedule_state,
 )
 from backups.models import BackupSchedule
+from backups.models.schedule import PREDECESSORS
 from backups.schedules.coverage import coverage_of, uncovered_instances
 
 
@@ -23,7 +24,7 @@ class Command(MooringCommand):
 
     def answer(self, options: dict[str, Any]) -> Answer:
         at = now()
-        schedules = list(BackupSchedule.objects.all())
+        schedules = list(BackupSchedule.objects.select_related(PREDECESSORS))
         coverage = coverage_of(schedules)
         counts = punctuality(schedules, at)
         unprotected = list(uncovered_instances().values_list("name", flat=True))
@@ -33,6 +34,7 @@ class Command(MooringCommand):
                 "origin": schedule.origin,
                 "kind": schedule.kind,
                 "rhythm": rhythm_words(schedule),
+                "after": schedule.after.name if schedule.after else None,
                 "state": schedule_state(schedule, at),
                 "next_due_at": schedule.next_due_at,
                 "instances": len(coverage[schedule.pk]),
@@ -46,7 +48,7 @@ class Command(MooringCommand):
                 schedule.kind,
                 rhythm_words(schedule),
                 schedule_state(schedule, at),
-                clock(schedule.next_due_at),
+                schedule.chain_words or clock(schedule.next_due_at),
                 str(len(coverage[schedule.pk])),
                 punctuality_words(counts[schedule.pk]),
             )

@@ -13,6 +13,7 @@ from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
     named_schedule,
     next_runs,
+    not_reached_words,
     punctuality,
     punctuality_words,
     rhythm_words,
@@ -44,6 +45,9 @@ class Command(MooringCommand):
             "name": schedule.name,
             "kind": schedule.kind,
             "rhythm": rhythm_words(schedule),
+            "after": schedule.after.name if schedule.after else None,
+            "after_run": schedule.after_run if schedule.after else None,
+            "not_reached": not_reached_words(schedule),
             "make_up_full": schedule.make_up_full,
             "state": schedule_state(schedule, at),
             "window": schedule.window,
@@ -59,6 +63,7 @@ class Command(MooringCommand):
                 f"{schedule_state(schedule, at)}",
                 f"window {format_duration(schedule.window)}, late after "
                 f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
+                *filter(None, [not_reached_words(schedule)]),
                 _table_of_runs(schedule, runs),
                 table(
                     ("instance", "starts after"),
