@@ -285,6 +285,12 @@ MESSAGE_LEASE_SECONDS = number("MOORING_MESSAGE_LEASE_SECONDS", 120, least=1)
 PING_URL = os.environ.get("MOORING_PING_URL", "")
 # 0 means as fast as the engine reads.
 THROTTLE_BYTES_PER_S = number("MOORING_THROTTLE_BYTES_PER_S", 0)
+# How many times as long as before a backup the statements of an instance may take; 0: any.
+PACE_FACTOR = number("MOORING_PACE_FACTOR", 5)
+# How many seconds replication may fall behind because of a backup; 0: any.
+PACE_LAG_SECONDS = number("MOORING_PACE_LAG_SECONDS", 30)
+# How many times as long as at full speed a copy may take; 1 would be no pace at all.
+PACE_LONGEST = number("MOORING_PACE_LONGEST", 8, least=2)
 
 LOGGING = {
     "version": 1,

@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from backups.exceptions import BadInput
 from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
+from backups.models.pace import PaceSettings
 from backups.models.repository import Repository
 from backups.models.retention import RetentionSettings
 from backups.schedule import (
@@ -54,7 +55,7 @@ class AfterRun(models.TextChoices):
 PREDECESSORS = "__".join(["after"] * MOST_PREDECESSORS)
 
 
-class BackupSchedule(RetentionSettings):
+class BackupSchedule(PaceSettings, RetentionSettings):
     """What to back up, when, where to, and how long to keep it."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])

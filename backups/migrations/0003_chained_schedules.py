@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('backups', '0001_initial'),
+        ('backups', '0002_pace'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
