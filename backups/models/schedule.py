@@ -18,6 +18,7 @@ from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.pace import PaceSettings
 from backups.models.repository import Repository
 from backups.models.retention import RetentionSettings
+from backups.pacing.hours import MOST_BYTES_PER_S
 from backups.schedule import (
     LONGEST,
     MOST_PREDECESSORS,
@@ -34,6 +35,7 @@ class AtWindowEnd(models.TextChoices):
     """What happens to a run that has not ended when its window closes."""
 
     FINISH = "finish", "Let it finish, and report the overrun"
+    SLOW = "slow", "Limit its rate, and report the overrun"
     CANCEL = "cancel", "Stop it"
 
 
@@ -42,6 +44,10 @@ class CatchUp(models.TextChoices):
 
     ONCE = "once", "Run once, for the newest"
     SKIP = "skip", "Wait for the next one"
+
+
+# What a copy may read after its window, unless the schedule says otherwise.
+SLOW_BYTES_PER_S = 20 * 1024**2
 
 
 class AfterRun(models.TextChoices):
@@ -99,6 +105,12 @@ class BackupSchedule(PaceSettings, RetentionSettings):
     expected_duration = models.DurationField(null=True, blank=True)
     at_window_end = models.CharField(
         max_length=10, choices=AtWindowEnd.choices, default=AtWindowEnd.FINISH
+    )
+    # From the end of the window on, if it is slowed then.
+    slow_bytes_per_s = models.BigIntegerField(
+        default=SLOW_BYTES_PER_S,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_BYTES_PER_S)],
+        help_text="Most bytes per second that a copy reads after the end of the window.",
     )
     retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(20)])
     retry_delay = models.DurationField(default=timedelta(minutes=10))
@@ -251,6 +263,8 @@ class BackupSchedule(PaceSettings, RetentionSettings):
             faults["copy_closes_at"] = "Enter both times, or neither."
         elif self.copy_opens_at is not None and self.copy_opens_at == self.copy_closes_at:
             faults["copy_closes_at"] = "The times must differ; leave both blank for any time."
+        if self.origin == Origin.OBSERVED and self.at_window_end == AtWindowEnd.SLOW:
+            faults["at_window_end"] = "An observed run cannot be limited: another tool makes it."
         if self.window <= timedelta(0):
             faults["window"] = "The window must be longer than zero."
         elif self.grace > self.window:

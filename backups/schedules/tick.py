@@ -31,8 +31,9 @@ from backups.schedules.followers import plan_followers
 from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
 from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
+from backups.schedules.slowing import slow_down
 from backups.schedules.steps import Act, NextStep, nearest
-from backups.states import BackupKind, JobStatus
+from backups.states import BackupKind, JobStatus, WaitReason
 from backups.transitions.jobs import JobOutcome, end
 from backups.transitions.occurrences import move_occurrence
 
@@ -154,6 +155,8 @@ def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
         case Act.WITHDRAW:
             if not _withdraw(occurrence, context.now):
                 return
+        case Act.SLOW:
+            step = _slow(occurrence, step, context)
         case Act.STOP:
             _stop(occurrence)
     _write(occurrence, step, context.now)
@@ -197,6 +200,22 @@ def _withdraw(occurrence: Occurrence, now: datetime) -> bool:
         return True
     Occurrence.objects.filter(pk=occurrence.pk).update(next_check_at=now + timedelta(seconds=1))
     return False
+
+
+def _slow(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
+    assert occurrence.job is not None
+    what = slow_down(occurrence, occurrence.job, context.now)
+    if not what:
+        return step
+    logger.warning(
+        "%s runs beyond its window: %s",
+        occurrence.job,
+        what,
+        extra={"action": "run_slowed", "schedule": occurrence.schedule.name},
+    )
+    detail = f"{occurrence.job} runs beyond its window: {what}"
+    values = {**step.values, "reason": WaitReason.WINDOW_SLOWED, "detail": detail}
+    return NextStep(step.to, values)
 
 
 def _stop(occurrence: Occurrence) -> None:

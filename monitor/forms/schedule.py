@@ -17,12 +17,13 @@ from backups.admin.bases import ModelForm
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.models.retention import RETENTION_COLUMNS
-from backups.models.schedule import PREDECESSORS, AfterRun
+from backups.models.schedule import PREDECESSORS, SLOW_BYTES_PER_S, AfterRun
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from backups.states import DrillPoint
 from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
+from monitor.forms.rate import RateField
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -30,7 +31,18 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
     ("Or after another schedule", ("after", "after_run")),
     ("Instances", ("covers_all", "groups", "tags", "instances")),
-    ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
+    (
+        "Window",
+        (
+            "window",
+            "grace",
+            "stagger",
+            "expected_duration",
+            "at_window_end",
+            "slow_bytes_per_s",
+            "catch_up",
+        ),
+    ),  # fmt: skip
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
     ("Repositories", ("repositories", "consolidate_after", "options")),
     ("Later copies", ("copy_to", "copy_opens_at", "copy_closes_at")),
@@ -66,6 +78,11 @@ class ScheduleForm(ModelForm):
     stagger = LengthField(help_text="Period over which the starts of the instances are spread.")
     expected_duration = LengthField(
         required=False, help_text="A longer run is reported. Blank: estimated from earlier runs."
+    )
+    slow_bytes_per_s = RateField(
+        label="Limited to",
+        required=False,
+        help_text="Bytes per second from the end of the window on, if it is limited then: 20M.",
     )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
     keep_for = keep_for_field()
@@ -146,6 +163,10 @@ class ScheduleForm(ModelForm):
         if not isinstance(options, dict):
             raise ValidationError("Enter a JSON object.")
         return options
+
+    def clean_slow_bytes_per_s(self) -> int:
+        """Blank is the default, whatever it was."""
+        return self.cleaned_data["slow_bytes_per_s"] or SLOW_BYTES_PER_S
 
     def clean_after_run(self) -> str:
         return self.cleaned_data["after_run"] or AfterRun.SUCCEEDED
