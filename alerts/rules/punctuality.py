@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from alerts.facts.run import LateFacts, MissedFacts
+from alerts.facts.run import LateFacts, MissedFacts, UnfitFacts
 from alerts.rules.base import Finding, Limits, Rule
 from alerts.states import Severity
 from backups.states import WaitReason
@@ -48,6 +48,18 @@ def check_missed(facts: MissedFacts, limits: Limits) -> Finding | None:
     )
 
 
+def check_unfit(facts: UnfitFacts, limits: Limits) -> Finding | None:
+    withheld = "; it will not be started" if facts.withheld else ""
+    return Finding(
+        message=f"the next run of {facts.schedule} will probably not fit its window: "
+        f"{facts.reason}{withheld}",
+        facts={
+            "due_at": facts.due_at.isoformat() if facts.due_at else None,
+            "not_started": facts.withheld,
+        },
+    )
+
+
 def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
@@ -78,6 +90,7 @@ HINTS = {
     WaitReason.SCHEDULER_DOWN.value: "Check why the process control stopped.",
     WaitReason.NOTHING_SEEN.value: "Check the external job that takes this backup.",
     WaitReason.HISTORY_UNKNOWN.value: "Grant SELECT on the history tables to Mooring's account.",
+    WaitReason.WILL_NOT_FIT.value: "Lengthen the window, or let the schedule start it anyway.",
     WaitReason.PREDECESSOR.value: "Check the run that it follows; then start this backup by hand.",
     WaitReason.FAILED.value: "Open the failed job: its log shows the cause.",
 }
@@ -107,4 +120,15 @@ OCCURRENCE_MISSED = Rule(
     resolves_when="A later run of the schedule for the instance, a later backup of its kind or a "
     "full backup succeeds; or the schedule is disabled.",
 )
-RULES = (OCCURRENCE_LATE, OCCURRENCE_MISSED)
+RUN_UNFIT = Rule(
+    name="run_unfit",
+    title="Next run will not fit its window",
+    about=UnfitFacts,
+    check=check_unfit,
+    severity=Severity.WARNING,
+    explanation="The next run of a schedule is expected to take longer than its window, by the "
+    "median of the last 10 runs of its kind (at least 3), scaled to the size of the instance.",
+    hint="Lengthen the window, take incremental backups, or raise the limits of the copy's rate.",
+    resolves_when="The expected length is within the window, or the schedule is disabled.",
+)
+RULES = (OCCURRENCE_LATE, OCCURRENCE_MISSED, RUN_UNFIT)

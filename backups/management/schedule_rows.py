@@ -13,7 +13,8 @@ from backups.exceptions import BadInput
 from backups.management.rows import named
 from backups.models import BackupSchedule, Occurrence
 from backups.schedule import DueTime, preview
-from backups.schedules.coverage import never_reached
+from backups.schedules.coverage import coverage_of, never_reached
+from backups.schedules.forecasts import forecast_next
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
 
 LOOK_BACK = timedelta(days=30)
@@ -55,6 +56,19 @@ def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTi
         return []
     words = schedule.chain_words
     return [replace(run, note="; ".join(filter(None, (words, run.note)))) for run in runs]
+
+
+def count_unfit(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, int]:
+    """Count the next runs of each schedule that will probably not fit its window."""
+    coverage = coverage_of([schedule for schedule in schedules if schedule.enabled])
+    by_pk = {schedule.pk: schedule for schedule in schedules}
+    pairs = [
+        (by_pk[pk], instance.pk) for pk, instances in coverage.items() for instance in instances
+    ]
+    counts = dict.fromkeys(by_pk, 0)
+    for (schedule, _), found in zip(pairs, forecast_next(pairs, now), strict=True):
+        counts[schedule.pk] += found.will_not_fit
+    return counts
 
 
 def not_reached_words(schedule: BackupSchedule) -> str:

@@ -46,6 +46,13 @@ class CatchUp(models.TextChoices):
     SKIP = "skip", "Wait for the next one"
 
 
+class WhenUnfit(models.TextChoices):
+    """What happens to a run that will probably not end within its window, by earlier runs."""
+
+    START = "start", "Start it anyway, and log it"
+    SKIP = "skip", "Do not start it: it counts as missed"
+
+
 # What a copy may read after its window, unless the schedule says otherwise.
 SLOW_BYTES_PER_S = 20 * 1024**2
 
@@ -112,6 +119,7 @@ class BackupSchedule(PaceSettings, RetentionSettings):
         validators=[MinValueValidator(1), MaxValueValidator(MOST_BYTES_PER_S)],
         help_text="Most bytes per second that a copy reads after the end of the window.",
     )
+    when_unfit = models.CharField(max_length=10, choices=WhenUnfit.choices, default=WhenUnfit.START)
     retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(20)])
     retry_delay = models.DurationField(default=timedelta(minutes=10))
     stagger = models.DurationField(
@@ -168,6 +176,10 @@ class BackupSchedule(PaceSettings, RetentionSettings):
             models.CheckConstraint(
                 condition=Q(after__isnull=True) | ~Q(after=F("id")),
                 name="backups_schedule_not_after_itself",
+            ),
+            models.CheckConstraint(
+                condition=Q(when_unfit__in=WhenUnfit.values),
+                name="backups_schedule_when_unfit_valid",
             ),
             models.CheckConstraint(
                 condition=Q(after_run__in=AfterRun.values),
@@ -265,6 +277,8 @@ class BackupSchedule(PaceSettings, RetentionSettings):
             faults["copy_closes_at"] = "The times must differ; leave both blank for any time."
         if self.origin == Origin.OBSERVED and self.at_window_end == AtWindowEnd.SLOW:
             faults["at_window_end"] = "An observed run cannot be limited: another tool makes it."
+        if self.origin == Origin.OBSERVED and self.when_unfit == WhenUnfit.SKIP:
+            faults["when_unfit"] = "An observed run cannot be held back: another tool starts it."
         if self.window <= timedelta(0):
             faults["window"] = "The window must be longer than zero."
         elif self.grace > self.window:

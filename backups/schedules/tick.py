@@ -27,7 +27,9 @@ from backups.schedules.context import (
 )
 from backups.schedules.decide import decide
 from backups.schedules.due import plan_due_schedules
+from backups.schedules.fitting import forecast_starts, note_unfit, withhold
 from backups.schedules.followers import plan_followers
+from backups.schedules.forecast import Forecast
 from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
 from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
@@ -166,10 +168,27 @@ def _create_jobs(batch: _Batch) -> None:
     if not batch.wanted:
         return
     now = batch.context.now
-    jobs = create_scheduled_jobs([wanted for wanted, _ in batch.wanted], now=now)
-    for job, (wanted, step) in zip(jobs, batch.wanted, strict=True):
+    starting = _without_unfit(batch)
+    if not starting:
+        return
+    jobs = create_scheduled_jobs([wanted for wanted, _, _ in starting], now=now)
+    for job, (wanted, step, forecast) in zip(jobs, starting, strict=True):
         started = NextStep(step.to, {**step.values, "job": job})
         _write(wanted.occurrence, started, now)
+        if forecast.will_not_fit:
+            note_unfit(wanted.occurrence, job, forecast, now)
+
+
+def _without_unfit(batch: _Batch) -> list[tuple[PlannedJob, NextStep, Forecast]]:
+    """End the runs that would not fit and that are not to start; return the others."""
+    now, starting = batch.context.now, []
+    runs = [(wanted.occurrence, bool(wanted.full_because)) for wanted, _ in batch.wanted]
+    for (wanted, step), forecast in zip(batch.wanted, forecast_starts(runs, now), strict=True):
+        if withheld := withhold(wanted.occurrence, forecast, now):
+            _write(wanted.occurrence, withheld, now)
+        else:
+            starting.append((wanted, step, forecast))
+    return starting
 
 
 def _begin(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:

@@ -47,7 +47,7 @@ SECTIONS = (
             "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "after",
             "after_run", "full_cron", "make_up_full", "covers_all", "window", "grace",
             "expected_duration", "at_window_end", "slow_bytes_per_s",
-            "retries", "retry_delay", "stagger", "catch_up",
+            "when_unfit", "retries", "retry_delay", "stagger", "catch_up",
             "max_jobs", *RETENTION_COLUMNS,
             "copy_opens_at", "copy_closes_at", "consolidate_after", "restore_tests",
             "restore_test_days", "options", "enabled",

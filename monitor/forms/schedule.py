@@ -17,7 +17,7 @@ from backups.admin.bases import ModelForm
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.models.retention import RETENTION_COLUMNS
-from backups.models.schedule import PREDECESSORS, SLOW_BYTES_PER_S, AfterRun
+from backups.models.schedule import PREDECESSORS, SLOW_BYTES_PER_S, AfterRun, WhenUnfit
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
@@ -40,9 +40,10 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "expected_duration",
             "at_window_end",
             "slow_bytes_per_s",
+            "when_unfit",
             "catch_up",
         ),
-    ),  # fmt: skip
+    ),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
     ("Repositories", ("repositories", "consolidate_after", "options")),
     ("Later copies", ("copy_to", "copy_opens_at", "copy_closes_at")),
@@ -98,6 +99,13 @@ class ScheduleForm(ModelForm):
         choices=AfterRun.choices,
         required=False,
         help_text="Without such a run it is missed, and the reason names what it waited for.",
+    )
+    when_unfit = forms.ChoiceField(
+        label="If a run will not fit",
+        choices=WhenUnfit.choices,
+        required=False,
+        help_text="By the length of the last 10 runs of its kind. Before it is due there is an "
+        "alert, either way.",
     )
     options = forms.JSONField(
         required=False,
@@ -167,6 +175,9 @@ class ScheduleForm(ModelForm):
     def clean_slow_bytes_per_s(self) -> int:
         """Blank is the default, whatever it was."""
         return self.cleaned_data["slow_bytes_per_s"] or SLOW_BYTES_PER_S
+
+    def clean_when_unfit(self) -> str:
+        return self.cleaned_data["when_unfit"] or WhenUnfit.START
 
     def clean_after_run(self) -> str:
         return self.cleaned_data["after_run"] or AfterRun.SUCCEEDED

@@ -90,6 +90,7 @@ def _preview(form: ScheduleForm) -> Preview:
         given.get("kind", ""),
         covered,
         after=given.get("after"),
+        window=given.get("window"),
         own=form.instance.pk,
         enabled=enabled,
         now=now(),

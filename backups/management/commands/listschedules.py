@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
     clock,
+    count_unfit,
     punctuality,
     punctuality_words,
     rhythm_words,
@@ -26,6 +27,7 @@ class Command(MooringCommand):
         at = now()
         schedules = list(BackupSchedule.objects.select_related(PREDECESSORS))
         coverage = coverage_of(schedules)
+        unfit = count_unfit(schedules, at)
         counts = punctuality(schedules, at)
         unprotected = list(uncovered_instances().values_list("name", flat=True))
         fields = [
@@ -38,6 +40,7 @@ class Command(MooringCommand):
                 "state": schedule_state(schedule, at),
                 "next_due_at": schedule.next_due_at,
                 "instances": len(coverage[schedule.pk]),
+                "will_not_fit": unfit[schedule.pk],
                 "last_30_days": counts[schedule.pk],
             }
             for schedule in schedules
@@ -54,8 +57,18 @@ class Command(MooringCommand):
             )
             for schedule in schedules
         ]
-        columns = ("schedule", "kind", "runs", "state", "next", "instances", "last 30 days")
+        columns = (
+            "schedule",
+            "kind",
+            "runs",
+            "state",
+            "next",
+            "instances",
+            "last 30 days",
+        )
         shown: list[Any] = [table(columns, rows, right="instances")] if rows else ["no schedules"]
+        if too_long := [f"{row.name} {unfit[row.pk]}" for row in schedules if unfit[row.pk]]:
+            shown.append(f"Next runs that will not fit their window: {', '.join(too_long)}.")
         if unprotected:
             shown.append(f"Instances without a schedule: {', '.join(unprotected)}.")
         return Answer({"schedules": fields, "not_covered": unprotected}, shown)

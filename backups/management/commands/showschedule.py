@@ -22,6 +22,7 @@ from backups.management.schedule_rows import (
 from backups.models import BackupSchedule
 from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
+from backups.schedules.forecasts import forecast_next
 from backups.units import format_duration
 
 RUNS = 10
@@ -36,9 +37,12 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         schedule, at = named_schedule(options["schedule"]), now()
         runs = next_runs(schedule, at, RUNS)
+        covered = list(covered_instances(schedule).order_by("name"))
+        found = forecast_next([(schedule, instance.pk) for instance in covered], at)
+        forecasts = {each.name: str(one) for each, one in zip(covered, found, strict=True)}
         offsets = {
             instance.name: stagger_of(instance.uuid, schedule.pk, schedule.stagger)
-            for instance in covered_instances(schedule).order_by("name")
+            for instance in covered
         }
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
@@ -54,6 +58,7 @@ class Command(MooringCommand):
             "grace": schedule.grace,
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
+            "forecasts": forecasts,
             "last_30_days": counts,
         }
         return Answer(
@@ -66,8 +71,11 @@ class Command(MooringCommand):
                 *filter(None, [not_reached_words(schedule)]),
                 _table_of_runs(schedule, runs),
                 table(
-                    ("instance", "starts after"),
-                    [(name, format_duration(offset)) for name, offset in offsets.items()],
+                    ("instance", "starts after", "next run and window"),
+                    [
+                        (name, format_duration(offset), forecasts[name])
+                        for name, offset in offsets.items()
+                    ],
                 ),
             ],
         )
