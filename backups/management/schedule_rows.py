@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,9 @@ from django.utils.timezone import localtime
 
 from backups.exceptions import BadInput
 from backups.management.rows import named
-from backups.models import BackupSchedule, Occurrence
+from backups.models import BackupSchedule, Instance, Occurrence
 from backups.schedule import DueTime, preview
-from backups.schedules.coverage import coverage_of, never_reached
+from backups.schedules.coverage import never_reached
 from backups.schedules.forecasts import forecast_next
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
 
@@ -58,17 +58,28 @@ def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTi
     return [replace(run, note="; ".join(filter(None, (words, run.note)))) for run in runs]
 
 
-def count_unfit(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, int]:
+def count_unfit(
+    schedules: Sequence[BackupSchedule], coverage: Mapping[int, Sequence[Instance]], now: datetime
+) -> dict[int, int]:
     """Count the next runs of each schedule that will probably not fit its window."""
-    coverage = coverage_of([schedule for schedule in schedules if schedule.enabled])
-    by_pk = {schedule.pk: schedule for schedule in schedules}
     pairs = [
-        (by_pk[pk], instance.pk) for pk, instances in coverage.items() for instance in instances
+        (schedule, instance.pk)
+        for schedule in schedules
+        if schedule.enabled and schedule.stopped_by is None
+        for instance in coverage[schedule.pk]
     ]
-    counts = dict.fromkeys(by_pk, 0)
+    counts = {schedule.pk: 0 for schedule in schedules}
     for (schedule, _), found in zip(pairs, forecast_next(pairs, now), strict=True):
         counts[schedule.pk] += found.will_not_fit
     return counts
+
+
+def unfit_words(schedules: Sequence[BackupSchedule], unfit: Mapping[int, int]) -> str:
+    """Name the schedules with such runs; blank without any."""
+    named = [
+        f"{schedule.name} {unfit[schedule.pk]}" for schedule in schedules if unfit[schedule.pk]
+    ]
+    return f"Next runs that will not fit their window: {', '.join(named)}." if named else ""
 
 
 def not_reached_words(schedule: BackupSchedule) -> str:

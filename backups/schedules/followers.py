@@ -41,28 +41,28 @@ _HOW = {
 }
 
 
-class Verdict(NamedTuple):
+class FollowerVerdict(NamedTuple):
     """The status of a run that follows another, and why it does not start."""
 
     status: OccurrenceStatus
     detail: str = ""
 
 
-def judge(status: OccurrenceStatus, reason: str, after_run: AfterRun, name: str) -> Verdict:
+def judge(status: OccurrenceStatus, reason: str, after_run: AfterRun, name: str) -> FollowerVerdict:
     """Decide about the follower of a run of schedule ``name`` that ended so. Pure.
 
     A run that a later one replaces is followed by none that starts: the later one is.
     """
     if status is OccurrenceStatus.SUCCEEDED:
-        return Verdict(OccurrenceStatus.DUE)
+        return FollowerVerdict(OccurrenceStatus.DUE)
     if status is OccurrenceStatus.SKIPPED and reason == WaitReason.SUPERSEDED:
-        return Verdict(OccurrenceStatus.SKIPPED, f"a later run replaced that of {name}")
+        return FollowerVerdict(OccurrenceStatus.SKIPPED, f"a later run replaced that of {name}")
     if after_run == AfterRun.ENDED:
-        return Verdict(OccurrenceStatus.DUE)
+        return FollowerVerdict(OccurrenceStatus.DUE)
     # Skipped and cancelled are decisions of a person: nothing is missing that was expected.
     wanted = status not in (OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED)
     detail = f"waits for {name}, which {_HOW[status]}"
-    return Verdict(OccurrenceStatus.MISSED if wanted else OccurrenceStatus.SKIPPED, detail)
+    return FollowerVerdict(OccurrenceStatus.MISSED if wanted else OccurrenceStatus.SKIPPED, detail)
 
 
 def plan_followers(now: datetime, down_since: datetime | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -61,24 +62,28 @@ class Command(MooringCommand):
             "forecasts": forecasts,
             "last_30_days": counts,
         }
+        rows = [
+            (name, format_duration(offset), forecasts[name]) for name, offset in offsets.items()
+        ]
         return Answer(
             fields,
             [
-                f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
-                f"{schedule_state(schedule, at)}",
-                f"window {format_duration(schedule.window)}, late after "
-                f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
-                *filter(None, [not_reached_words(schedule)]),
+                *_lines(schedule, at, punctuality_words(counts)),
                 _table_of_runs(schedule, runs),
-                table(
-                    ("instance", "starts after", "next run and window"),
-                    [
-                        (name, format_duration(offset), forecasts[name])
-                        for name, offset in offsets.items()
-                    ],
-                ),
+                table(("instance", "starts after", "next run and window"), rows),
             ],
         )
+
+
+def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:
+    lines = [
+        f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
+        f"{schedule_state(schedule, at)}",
+        f"window {format_duration(schedule.window)}, late after "
+        f"{format_duration(schedule.grace)}; the last 30 days: {punctual}",
+        not_reached_words(schedule),
+    ]
+    return [line for line in lines if line]
 
 
 def _fields_of_run(schedule: BackupSchedule, run: DueTime) -> dict[str, object]:
