@@ -91,6 +91,8 @@ class Run:
         self.shutdown: SystemExit | None = None
         # Whether the job is requested again when it ends.
         self.requests_again = False
+        # What went wrong although the job continues, a line for each.
+        self.problems: list[str] = []
         self._hooks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
