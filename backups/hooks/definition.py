@@ -44,6 +44,15 @@ class HookScope:
     def names_instances(self) -> bool:
         return bool(self.instances or self.groups or self.tags)
 
+    @property
+    def in_words(self) -> str:
+        """The jobs that it selects, in a line."""
+        parts = [f"{' and '.join(self.operations)} jobs".replace("_", " ")]
+        for noun in ("instances", "groups", "tags", "schedules"):
+            if names := getattr(self, noun):
+                parts.append(f"{noun} {', '.join(names)}")
+        return "; ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -89,23 +98,28 @@ class HookResult:
 
 @dataclass(frozen=True, slots=True)
 class HookSubject:
-    """The instance, the operation and the schedule that hooks are selected for."""
+    """What hooks are selected by. None leaves operation or schedule open."""
 
     instance: str
     operation: Operation | None
-    schedule: str = ""
+    # Blank: a person requested the job.
+    schedule: str | None = None
     groups: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
 
 
 def applies(scope: HookScope, subject: HookSubject) -> bool:
-    """Whether a hook belongs to a job; without an operation, whether it does to any."""
+    """Whether a hook belongs to a job, or to any job that fits."""
     if subject.operation is not None and subject.operation not in scope.operations:
         return False
-    if scope.schedules and subject.schedule not in scope.schedules:
+    if subject.schedule is not None and not _fits(subject.schedule, scope.schedules):
         return False
     return not scope.names_instances or (
         subject.instance in scope.instances
         or not subject.groups.isdisjoint(scope.groups)
         or not subject.tags.isdisjoint(scope.tags)
     )
+
+
+def _fits(schedule: str, wanted: tuple[str, ...]) -> bool:
+    return not wanted or schedule in wanted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.conf import settings
 
 from backups.hooks.definition import Hook, HookSubject, applies
@@ -21,21 +23,30 @@ def hooks_for(job: Job) -> list[Hook]:
 
 
 def hooks_of(
-    hooks: tuple[Hook, ...], instance: Instance, operation: Operation | None, schedule: str
+    hooks: Iterable[Hook],
+    instance: Instance,
+    operation: Operation | None = None,
+    schedule: str | None = None,
 ) -> list[Hook]:
-    """Return those of an instance; without an operation, those of any."""
+    """Return those of an instance's jobs; None leaves operation or schedule open."""
+    hooks = list(hooks)
     if not hooks:
         return []
-    subject = subject_of(instance, operation, schedule)
-    return [hook for hook in hooks if applies(hook.scope, subject)]
-
-
-def subject_of(instance: Instance, operation: Operation | None, schedule: str) -> HookSubject:
-    """Return what hooks of a job of this instance are selected by."""
-    return HookSubject(
+    subject = HookSubject(
         instance.name,
         operation,
         schedule,
         frozenset(instance.groups.values_list("name", flat=True)),
         frozenset(instance.tags.values_list("name", flat=True)),
     )
+    return [hook for hook in hooks if applies(hook.scope, subject)]
+
+
+def hooks_of_schedule(hooks: Iterable[Hook], schedule: str) -> list[Hook]:
+    """Return those of a schedule's backups, on whichever of its instances."""
+    return [
+        hook
+        for hook in hooks
+        if Operation.BACKUP in hook.scope.operations
+        and schedule in (hook.scope.schedules or (schedule,))
+    ]

@@ -29,7 +29,7 @@ def variables_of(hook: Hook, job: Job, moment: HookMoment) -> dict[str, str]:
     named = {
         "MOORING_HOOK": hook.name,
         "MOORING_WHEN": hook.when.value,
-        "MOORING_JOB": str(job.pk),
+        "MOORING_JOB": str(job.pk or ""),
         "MOORING_OPERATION": job.operation,
         "MOORING_KIND": job.kind,
         "MOORING_INSTANCE": instance.name,
@@ -59,6 +59,9 @@ def schedule_of(job: Job) -> str:
 def _repositories(job: Job) -> list[str]:
     if job.copy is not None:
         return [job.copy.repository.name]
+    if job.pk is None:
+        # A hook is tried without a job.
+        return []
     return sorted(job.repositories.values_list("name", flat=True))
 
 

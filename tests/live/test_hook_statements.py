@@ -49,7 +49,7 @@ def test_rows_are_counted_and_not_kept(hooked: LiveServer, tmp_path: Path) -> No
     # Committed: whatever the server's own settings are.
     assert hooked.execute("SELECT count(*) FROM hooked.notes WHERE word = 'x'") == [(1,)]
     large = "SELECT seq, REPEAT('x', 1000) FROM hooked.seq_1_to_100000"
-    assert run(hooked, tmp_path, large).found == "100000 rows"
+    assert run(hooked, tmp_path, large).found == "100,000 rows"
 
 
 def test_an_error_of_the_server_is_the_problem(hooked: LiveServer, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from backups.access import runner_of, stores_of
 from backups.binlog_archive.receiving.checks import archive_checks
 from backups.checks import Check, Verdict, failed
+from backups.hooks.checks import hook_checks
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
@@ -44,7 +45,11 @@ class Command(MooringCommand):
         note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
-        checks = [*preflight.checks, *archive_checks(instance, survey.facts)]
+        checks = [
+            *preflight.checks,
+            *archive_checks(instance, survey.facts),
+            *hook_checks(instance),
+        ]
         refused = bool(failed(checks))
         return Answer(
             {
