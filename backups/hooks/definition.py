@@ -10,7 +10,7 @@ from backups.states import HookTime, JobStatus, Operation
 
 # With "hook before-copy: " in front, a name has to fit into the name of a stage.
 LONGEST_NAME = 22
-# A program that gets no more can be told by its output alone what is wrong.
+# Of a variable: an error may quote pages of a tool's output.
 LONGEST_VALUE = 4096
 
 

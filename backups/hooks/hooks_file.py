@@ -2,7 +2,7 @@
 
 Who names a command can do whatever its user can. So neither a command nor a statement is in the
 database or on a page, and no instance or schedule names one: the file says to which jobs its hooks
-belong. It is read anew for each job.
+belong. It is read again for each job.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is a hook told of its job? Named variables, none of them a password or a key."""
+"""What does a hook get to know of its job? Named variables, none of them a password or a key."""
 
 from __future__ import annotations
 

@@ -184,16 +184,16 @@ def test_a_copy_that_fails_is_released_before_it_is_cleaned_up(
     assert stored_files(main) == ["mooring.json"]
 
 
-def test_what_a_hook_is_told_of_its_job(
+def test_the_variables_of_a_hook(
     orders: Instance, main: Repository, engine: FakeEngine, hooks: Hooks, tmp_path: Path
 ) -> None:
     script = f"env | grep ^MOORING_ | sort > {hooks.notes}"
-    hooks.write(shell_hook("tell", "after", script, 'operations = ["backup", "restore"]'))
+    hooks.write(shell_hook("report", "after", script, 'operations = ["backup", "restore"]'))
     made = take_backup(orders)
-    told = dict(line.split("=", 1) for line in hooks.ran)
-    assert told.pop("MOORING_BYTES").isdigit()
-    assert told == {
-        "MOORING_HOOK": "tell", "MOORING_WHEN": "after", "MOORING_JOB": str(made.made_by_id),
+    found = dict(line.split("=", 1) for line in hooks.ran)
+    assert found.pop("MOORING_BYTES").isdigit()
+    assert found == {
+        "MOORING_HOOK": "report", "MOORING_WHEN": "after", "MOORING_JOB": str(made.made_by_id),
         "MOORING_OPERATION": "backup", "MOORING_KIND": "full", "MOORING_INSTANCE": "orders-1",
         "MOORING_HOST": "127.0.0.1", "MOORING_PORT": "3307", "MOORING_SOCKET": "",
         "MOORING_ENGINE": "fake", "MOORING_SCHEDULE": "", "MOORING_REPOSITORIES": "main",
@@ -201,9 +201,9 @@ def test_what_a_hook_is_told_of_its_job(
         "MOORING_ERROR": "",
     }  # fmt: skip
     restore(made.copies.get(), tmp_path / "restored")
-    told = dict(line.split("=", 1) for line in hooks.ran)
-    assert (told["MOORING_OPERATION"], told["MOORING_LABEL"]) == ("restore", made.label)
-    assert told["MOORING_TARGET"] == str(tmp_path / "restored")
+    found = dict(line.split("=", 1) for line in hooks.ran)
+    assert (found["MOORING_OPERATION"], found["MOORING_LABEL"]) == ("restore", made.label)
+    assert found["MOORING_TARGET"] == str(tmp_path / "restored")
 
 
 def test_hooks_of_a_schedule_run_in_its_jobs_only(
