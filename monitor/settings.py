@@ -258,6 +258,8 @@ SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 SPOOL_FOLDER = HOME / "spool"
 # Tapes and pipes: their commands and libraries, for repositories with media:… as path.
 MEDIA_FILE = Path(os.environ.get("MOORING_MEDIA_FILE") or HOME / "media.toml")
+# Commands and statements around jobs, which only administrators of this host configure.
+HOOKS_FILE = Path(os.environ.get("MOORING_HOOKS_FILE") or HOME / "hooks.toml")
 # The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 # Programs that open the files of a backup run as this user where we are root.

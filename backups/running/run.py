@@ -92,6 +92,8 @@ class Run:
         self.shutdown: SystemExit | None = None
         # Whether the job is requested again when it ends.
         self.requests_again = False
+        # What went wrong although the job continues, a line for each.
+        self.problems: list[str] = []
         self._hooks: list[Callable[[], None]] = []
         # The pace of the copy that this job makes, while it makes one or has made one.
         self.pace: PaceView | None = None

@@ -13,6 +13,7 @@ from rich.text import Text
 from backups.access import runner_of, stores_of
 from backups.binlog_archive.receiving.checks import archive_checks
 from backups.checks import Check, Verdict, failed
+from backups.hooks.checks import hook_checks
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
@@ -51,6 +52,7 @@ class Command(MooringCommand):
             *preflight.checks,
             *archive_checks(instance, survey.facts),
             *_priority(preflight, runner),
+            *hook_checks(instance),
         ]
         refused = bool(failed(checks))
         return Answer(
