@@ -7,6 +7,7 @@ it, once anything keeps the copy again.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,10 +16,13 @@ from django.db.models import Exists, OuterRef, Q
 from backups.exceptions import Refused
 from backups.models import Backup, BackupCopy, Deletion, Job, Repository
 from backups.parameters import PurgeParameters
+from backups.retention.delays import LONGEST_STEP, unseen
 from backups.retention.holds import lock_copies_of, undo_marks, write_hold
 from backups.retention.verdicts import TICK, judge_copies
 from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, DeletionStatus, Operation
 from backups.transitions.deletions import undo_deletion
+
+logger = logging.getLogger(__name__)
 
 # Whoever keeps a copy has so long to pin it, or to change its retention.
 HELD_FOR = timedelta(days=7)
@@ -78,6 +82,27 @@ def withdraw_marks(now: datetime) -> int:
         for mark in Deletion.objects.filter(pk__in=list(kept))
         if mark.marked
     )
+
+
+def count_delays(now: datetime) -> int:
+    """Count the time since the last tick; return how many became longer by what passed unseen."""
+    marked = Deletion.objects.filter(status=DeletionStatus.MARKED)
+    seen = marked.filter(seen_at__gte=now - LONGEST_STEP)
+    seen.update(seen_at=now)
+    longer = 0
+    for each in marked.filter(seen_at__lt=now):
+        missed = unseen(each.seen_at, now)
+        same = marked.filter(pk=each.pk, seen_at=each.seen_at)
+        longer += same.update(
+            seen_at=now, due_at=each.due_at + missed, extended=each.extended + missed
+        )
+    if longer:
+        logger.warning(
+            "the delays of %d deletions became longer: Mooring did not run, or the clock jumped",
+            longer,
+            extra={"action": "delays_extended", "deletions": longer},
+        )
+    return longer
 
 
 def due_deletions(now: datetime) -> list[Deletion]:
