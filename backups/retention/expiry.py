@@ -26,6 +26,7 @@ from backups.parameters import PurgeParameters
 from backups.retention.marks import (
     count_delays,
     due_deletions,
+    explain_needed,
     parameters_of_due,
     withdraw_marks,
 )
@@ -60,6 +61,7 @@ def expire_backups(now: datetime) -> int:
     refuse_clock_jump(TICK, now)
     count_delays(now)
     withdraw_marks(now)
+    explain_needed(now)
     expired, due = expired_copies(now), due_deletions(now)
     if expired or due:
         copies = [*(candidate.copy for candidate in expired), *(each.copy for each in due)]

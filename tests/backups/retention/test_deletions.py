@@ -48,6 +48,7 @@ from tests.backups.taking import (
     stored_files,
     take_backup,
 )
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -317,6 +318,26 @@ def test_a_chain_is_marked_from_its_end_and_kept_whole(
     keep(link)
     assert not Deletion.objects.filter(status=DeletionStatus.MARKED).exists()
     assert tick(HOUR) == []
+
+
+def test_a_mark_past_due_says_which_backups_need_the_copy(
+    pair: tuple[BackupCopy, BackupCopy],
+) -> None:
+    """As when a link was copied onto a base that a person had marked."""
+    older, newer = pair
+    assert purge(older, at_once=False).status == JobStatus.SUCCEEDED
+    Backup.objects.filter(pk=newer.backup_id).update(kind="incremental", base=older.backup)
+    newer.backup.ancestors.create(ancestor=older.backup, position=0)
+    assert tick(DELAY - HOUR) == []
+    assert the_deletion(older).problem == ""
+    assert tick(DELAY + HOUR) == []
+    mark = the_deletion(older)
+    assert mark.status == DeletionStatus.MARKED
+    assert mark.problem == (
+        f"{older.backup.label} is needed to restore {newer.backup.label}: purge those first, "
+        "or keep it"
+    )
+    assert mark.problem in run_command("listdeletions").stdout
 
 
 @pytest.mark.parametrize("status", [CopyStatus.EXPIRED, CopyStatus.PURGED])
