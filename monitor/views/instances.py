@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,11 +12,12 @@ from django_htmx.http import HttpResponseClientRefresh
 from backups.access import runner_of, stores_of
 from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
-from backups.checks import Check, failed
+from backups.checks import failed
 from backups.exceptions import BadInput
 from backups.jobs.request import create_backup_job
 from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
+from backups.preflight.left_out import JudgedChecks, judge_together
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
 from backups.states import AUTO, PLANNED_KINDS, BackupKind
@@ -87,11 +86,12 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
         note_unproven_files(instance, preflight.survey)
         if (facts := preflight.survey.facts) is not None:
             remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
-        context: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}
-        context["bad"] = failed(preflight.checks)
+        judged = judge_together(preflight)
+        context: dict[str, object] = {"instance": instance, "checks": judged.checks, "at": now()}
+        context |= {"bad": failed(judged.checks), "missing_copies": judged.missing_copies}
         if request.headers.get("HX-Request"):
             return render(request, "monitor/partials/doctor.html", context)
-        _summarize(request, preflight.checks)
+        _summarize(request, judged)
     if request.headers.get("HX-Request"):
         return HttpResponseClientRefresh()
     return redirect("instance-detail", name)
@@ -108,11 +108,13 @@ def _selected(request: HttpRequest) -> list[Repository]:
     return repositories
 
 
-def _summarize(request: HttpRequest, checks: Sequence[Check]) -> None:
+def _summarize(request: HttpRequest, judged: JudgedChecks) -> None:
     """Show the failed checks as messages, for browsers without scripts."""
-    for check in failed(checks):
+    for check in failed(judged.checks):
         messages.error(request, f"{check.name}: {check.found}. {check.hint}".rstrip())
-    if not failed(checks):
+    if not failed(judged.checks) and judged.left_out:
+        messages.warning(request, f"A backup can be taken, with {judged.missing_copies}.")
+    elif not failed(judged.checks):
         messages.success(request, "All checks passed: a backup can be taken.")
 
 

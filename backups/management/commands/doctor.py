@@ -17,6 +17,7 @@ from backups.management.output import DONE, REFUSED, Answer, MooringCommand, tab
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
 from backups.preflight.checks import remember, run_checks
+from backups.preflight.left_out import judge_together
 from backups.preflight.same_files import note_unproven_files
 
 COLOURS = {
@@ -33,7 +34,9 @@ class Command(MooringCommand):
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("instance", help="Its name.")
         parser.add_argument(
-            "--repository", help="The repository to check; without it, every enabled one."
+            "--repository",
+            help="The repository to check, as if a backup went there alone; without it, every "
+            "enabled one, as if it went to all.",
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -44,7 +47,8 @@ class Command(MooringCommand):
         note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
-        checks = [*preflight.checks, *archive_checks(instance, survey.facts)]
+        judged = judge_together(preflight)
+        checks = [*judged.checks, *archive_checks(instance, survey.facts)]
         refused = bool(failed(checks))
         return Answer(
             {
@@ -54,9 +58,10 @@ class Command(MooringCommand):
                 "raw_bytes": survey.raw_bytes,
                 "file_count": survey.file_count,
                 "would_be_refused": refused,
+                "missing_copies": judged.left_out,
                 "checks": [check.as_json() for check in checks],
             },
-            _shown(instance.name, checks),
+            _shown(instance.name, checks, judged.missing_copies),
             REFUSED if refused else DONE,
         )
 
@@ -68,7 +73,7 @@ def _repositories(name: str | None) -> list[Repository]:
     return list(Repository.objects.filter(enabled=True))
 
 
-def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:
+def _shown(name: str, checks: Sequence[Check], lacking: str) -> list[RenderableType]:
     rows = [
         (check.name, Text(check.verdict.value, style=COLOURS[check.verdict]), check.found)
         for check in checks
@@ -78,13 +83,14 @@ def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:
     shown: list[RenderableType] = [table(("check", "verdict", "found"), rows), ""]
     if hints:
         shown += ["What to do:", *(f"  {hint}" for hint in hints), ""]
-    return [*shown, _conclusion(name, checks)]
+    return [*shown, _conclusion(name, checks, lacking)]
 
 
-def _conclusion(name: str, checks: Sequence[Check]) -> str:
+def _conclusion(name: str, checks: Sequence[Check], lacking: str) -> str:
     if bad := failed(checks):
         return f"A backup of {name} would be refused: {', '.join(check.name for check in bad)}."
     warned = [check.name for check in checks if check.verdict is Verdict.WARNING]
     if warned:
-        return f"A backup of {name} can be taken, with warnings: {', '.join(warned)}."
+        without = f" and with {lacking}" if lacking else ""
+        return f"A backup of {name} can be taken, with warnings: {', '.join(warned)}{without}."
     return f"A backup of {name} can be taken."
