@@ -1,4 +1,4 @@
-"""Shows a schedule: its next runs in local and UTC time, coverage and punctuality."""
+"""Shows a schedule: settings, next runs in local and UTC time, coverage and punctuality."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from backups.management.schedule_rows import (
     rhythm_words,
     schedule_state,
 )
+from backups.management.schedule_settings import settings_fields, settings_rows
 from backups.models import BackupSchedule
 from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
@@ -27,7 +28,7 @@ RUNS = 10
 
 
 class Command(MooringCommand):
-    help = "Show a schedule: next runs in local and UTC time, coverage, punctuality."
+    help = "Show a schedule: its settings, next runs in local and UTC time, coverage, punctuality."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("schedule", help="Its name.")
@@ -51,6 +52,7 @@ class Command(MooringCommand):
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
             "last_30_days": counts,
+            "settings": settings_fields(schedule),
         }
         return Answer(
             fields,
@@ -59,6 +61,7 @@ class Command(MooringCommand):
                 f"{schedule_state(schedule, at)}",
                 f"window {format_duration(schedule.window)}, late after "
                 f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
+                table(("setting", "value"), settings_rows(schedule)),
                 _table_of_runs(schedule, runs),
                 table(
                     ("instance", "starts after"),
