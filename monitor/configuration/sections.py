@@ -34,8 +34,8 @@ SECTIONS = (
         ("name",),
         (
             "host", "port", "socket", "user", "tls", "tls_ca_file", "tls_certificate_file",
-            "tls_key_file", "enabled", "engine", "allow_plugin_install", "save_foreign_tables",
-            "lock_wait_seconds", "history_tool", "runner",
+            "tls_key_file", "site", "enabled", "engine", "allow_plugin_install",
+            "save_foreign_tables", "lock_wait_seconds", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
             *PACE_COLUMNS,
         ),

@@ -1,4 +1,4 @@
-"""Shows a schedule: its next runs in local and UTC time, coverage and punctuality."""
+"""Shows a schedule: settings, next runs in local and UTC time, coverage and punctuality."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from backups.management.schedule_rows import (
     rhythm_words,
     schedule_state,
 )
+from backups.management.schedule_settings import settings_fields, settings_rows
 from backups.models import BackupSchedule
 from backups.pacing.entered import describe_own
 from backups.schedule import DueTime, stagger_of
@@ -31,7 +32,7 @@ RUNS = 10
 
 
 class Command(MooringCommand):
-    help = "Show a schedule: next runs in local and UTC time, coverage, punctuality."
+    help = "Show a schedule: its settings, next runs in local and UTC time, coverage, punctuality."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("schedule", help="Its name.")
@@ -63,6 +64,7 @@ class Command(MooringCommand):
             "instances": offsets,
             "forecasts": forecasts,
             "last_30_days": counts,
+            "settings": settings_fields(schedule),
         }
         rows = [
             (name, format_duration(offset), forecasts[name]) for name, offset in offsets.items()
@@ -71,6 +73,7 @@ class Command(MooringCommand):
             fields,
             [
                 *_lines(schedule, at, punctuality_words(counts)),
+                table(("setting", "value"), settings_rows(schedule)),
                 _table_of_runs(schedule, runs),
                 table(("instance", "starts after", "next run and window"), rows),
             ],
