@@ -88,7 +88,13 @@ class FakeEngine:
         return {"innodb-page-size": "16384"}
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
         if self.prepare_failure is not None:
             raise self.prepare_failure
