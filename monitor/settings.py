@@ -262,6 +262,8 @@ MEDIA_FILE = Path(os.environ.get("MOORING_MEDIA_FILE") or HOME / "media.toml")
 HOOKS_FILE = Path(os.environ.get("MOORING_HOOKS_FILE") or HOME / "hooks.toml")
 # The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
+# The most memory for applying a redo log, of what is free; 0 is no limit.
+PREPARE_MEMORY_BYTES = number("MOORING_PREPARE_MEMORY_MB", 4096) * 1024 * 1024
 # Programs that open the files of a backup run as this user where we are root.
 RUN_USER = os.environ.get("MOORING_RUN_USER") or "mooring"
 # What opens MariaDB's encrypted files here: keys and libraries are this host's, never a backup's.
