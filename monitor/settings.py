@@ -275,6 +275,8 @@ COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
 # Whether what copies and compresses yields to servers; read by backups/runners/priority.py.
 LOW_PRIORITY = switch("MOORING_LOW_PRIORITY", "yes")
+# How long a backup may read how tables are defined, at its end; 0: it does not.
+DEFINITIONS_SECONDS = number("MOORING_DEFINITIONS_SECONDS", 120)
 # The most backups that go on from a full one, one from the other.
 MOST_LINKS = number("MOORING_MOST_LINKS", 7)
 # Where whichever is due was requested: how old the full backup of a chain may be.
