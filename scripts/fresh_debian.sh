@@ -9,8 +9,8 @@
 #
 # Packages come from wherever this machine takes its own: apt's mirror and proxies, pip's and npm's
 # configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and, for the
-# suite of this machine, MOORING_TEST_MYSQL57 may name unpacked servers to use instead of fetching
-# them: the older one needs libraries that other suites do not have. MariaDB's plugins are always
+# suite of this machine, MOORING_TEST_MYSQL57 and MOORING_TEST_CEPH may name unpacked servers to use
+# instead of fetching them: these need libraries that other suites lack. MariaDB's plugins are always
 # fetched: those of this machine may be of another release.
 # --keep leaves the folder, to look at.
 set -euo pipefail
@@ -154,7 +154,7 @@ for program in mmdebstrap unshare git; do
   command -v "$program" >/dev/null || fail "$program is not installed" \
     "On Debian: apt-get install mmdebstrap util-linux git."
 done
-[[ $suite == "$(own_suite)" ]] || unset MOORING_TEST_MYSQL57
+[[ $suite == "$(own_suite)" ]] || unset MOORING_TEST_MYSQL57 MOORING_TEST_CEPH
 steps=("${@:2}")
 [[ ${#steps[@]} -gt 0 ]] || steps=("demo --once" test)
 

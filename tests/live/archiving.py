@@ -32,7 +32,8 @@ def archive_files(
     )
     target = spool_folder(timeline)
     target.mkdir(parents=True)
-    files = sorted(each for each in folder.glob("binlog.0*"))
+    # Not the indexes that a MariaDB keeps beside them since 11.4.
+    files = sorted(each for each in folder.glob("binlog.0*") if each.suffix != ".idx")
     for number, file in enumerate(files):
         content = file.read_bytes()
         (target / file.name).write_bytes(content[:4] + clear_in_use(content[4:]))

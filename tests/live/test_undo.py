@@ -251,7 +251,8 @@ def archived(
         instance.save()
         row = BinlogArchive.objects.create(instance=instance, server_id=4712)
         timeline = timeline_of(instance)
-        for path in sorted(source.folder.glob("bin.0*")):
+        # Not the indexes that a MariaDB keeps beside them since 11.4.
+        for path in sorted(each for each in source.folder.glob("bin.0*") if each.suffix != ".idx"):
             present = spool(timeline, path.name, path.read_bytes())
         row.received_file, row.received_position = present.file, present.position
         row.save()

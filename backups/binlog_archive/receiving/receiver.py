@@ -198,6 +198,7 @@ class Receiver:
         )
         writer = SpoolWriter(plan.folder, plan.at.file, plan.at.position, plan.tail, plan.stored)
         self._remembered = Remembered()
+        began, before = time.monotonic(), writer.durable
         try:
             command = dump_command(facts.flavour, identity, plan.at)
             stream.begin(statements, command, timeout_seconds=SILENCE_SECONDS)
@@ -211,11 +212,11 @@ class Receiver:
             self._remember(exc, writer)
             raise
         finally:
-            received, self._stream = self._reception, None
-            if received is not None and received.began:
-                self._pause_seconds = FIRST_PAUSE_SECONDS
+            self._stream = None
             writer.close()
             self._durable = writer.durable
+            if _went_well(before, self._durable, time.monotonic() - began):
+                self._pause_seconds = FIRST_PAUSE_SECONDS
             self._writer = self._reception = None
             stream.close()
 
@@ -269,6 +270,12 @@ class Receiver:
             text,
             extra={"action": action, "archive": self.archive},
         )
+
+
+def _went_well(before: Received, after: Received, seconds: float) -> bool:
+    """Whether a connection got anywhere: one that always breaks at the same event does not."""
+    moved = (after.file, after.position) > (before.file, before.position)
+    return moved or seconds > LONGEST_PAUSE_SECONDS
 
 
 @contextmanager

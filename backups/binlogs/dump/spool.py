@@ -127,7 +127,8 @@ class SpoolWriter:
                     continue
                 pieces = []
             start, position = position, position + size
-            if size != len(event) or fields[4] != position & _LOG_POS_MASK:
+            placed = fields[4] == position & _LOG_POS_MASK
+            if size != len(event) or not (placed or self._may_omit(fields[4])):
                 raise self._misplaced(EventHeader._make(fields), len(event), start)
             if self._checksummed and crc32(event) != WHOLE:
                 raise self._wrong(f"the event at {start} does not have the checksum it carries")
@@ -135,6 +136,9 @@ class SpoolWriter:
                 self._follow(EventHeader._make(fields), event, start)
             pieces.append(event)
         self._write(pieces, position)
+
+    def _may_omit(self, log_pos: int) -> bool:
+        return log_pos == 0 and self._tracker.may_omit_end
 
     def sync(self) -> None:
         """Make durable what was written. After a failure nothing of it counts as received."""

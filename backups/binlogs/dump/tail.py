@@ -82,12 +82,14 @@ def _walk(path: Path, file: BinaryIO, size: int) -> FileTail | None:
             last, micros = transaction.start, transaction.commit_micros
         end += header.size
         complete = header.type == EventType.ROTATE
-        found = _next_event(file, end, size, checksummed=checksummed)
+        found = _next_event(
+            file, end, size, checksummed=checksummed, may_omit_end=tracker.may_omit_end
+        )
     return FileTail(path, end, last, tracker.last_boundary, checksummed, complete, micros)
 
 
 def _next_event(
-    file: BinaryIO, offset: int, size: int, *, checksummed: bool
+    file: BinaryIO, offset: int, size: int, *, checksummed: bool, may_omit_end: bool = False
 ) -> tuple[EventHeader, bytes] | None:
     """Return the event at an offset of a file so long; None where no whole one is."""
     if size - offset < HEADER.size:
@@ -97,7 +99,8 @@ def _next_event(
         return None
     header = EventHeader._make(HEADER.unpack(head))
     end = offset + header.size
-    if header.size < HEADER.size or end > size or header.log_pos != end % LOG_POS_RANGE:
+    placed = header.log_pos == end % LOG_POS_RANGE or (header.log_pos == 0 and may_omit_end)
+    if header.size < HEADER.size or end > size or not placed:
         return None
     event = head + file.read(header.size - HEADER.size)
     if len(event) < header.size or (checksummed and isal_zlib.crc32(event) != WHOLE):

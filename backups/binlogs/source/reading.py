@@ -72,7 +72,8 @@ def events_of(
             if end > length:
                 break
             event = view[at:end]
-            if header.log_pos != (offset + header.size) % LOG_POS_RANGE:
+            # 0 is what a MariaDB writes inside transactions: TransactionTracker.may_omit_end.
+            if header.log_pos not in (0, (offset + header.size) % LOG_POS_RANGE):
                 raise _damaged(file, offset, f"it says that it ends at {header.log_pos}")
             if header.type == EventType.FORMAT_DESCRIPTION:
                 if not checksum_fits(event, in_use=True):

@@ -18,6 +18,7 @@ from backups.binlogs.dump.errors import StreamEnd, StreamEnded
 from backups.binlogs.dump.spool import SpoolWriter, StoredPiece
 from backups.binlogs.dump.tail import read_tail
 from backups.binlogs.events.header import EventType
+from backups.binlogs.events.transactions import TransactionTracker
 from backups.exceptions import BinlogDamaged
 from tests.backups.binlogs.dump.wire import artificial_rotate, heartbeat, views
 from tests.backups.binlogs.made import (
@@ -82,6 +83,45 @@ def test_it_continues_from_wherever_it_was_cut(tmp_path: Path, name: str) -> Non
         tail = read_tail(tmp_path / FILE)
         receive(tmp_path, content, at=tail.last_transaction).close()
         assert (tmp_path / FILE).read_bytes() == content
+
+
+def without_ends(content: bytes) -> bytes:
+    """Return a MariaDB's file as 11.4 writes it: in the middle of transactions no event has its
+    end."""
+    changed, tracker = bytearray(content), TransactionTracker(checksummed=True)
+    for header, whole, start in events_of(content):
+        inside, ended = tracker.inside, tracker.feed(header, whole, start)
+        if inside and ended is None and tracker.inside:
+            struct.pack_into("<I", changed, start + 13, 0)
+            end = start + header.size - 4
+            struct.pack_into("<I", changed, end, zlib.crc32(changed[start:end]))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["mariadb-formats", "mariadb-statements"])
+def test_inside_a_transaction_a_mariadb_may_omit_where_events_end(
+    tmp_path: Path, name: str
+) -> None:
+    content, chance = without_ends(sent(name)), random.Random(name)
+    assert content != sent(name)
+    receive(tmp_path, content).close()
+    assert (tmp_path / FILE).read_bytes() == content
+    assert read_tail(tmp_path / FILE).end == len(content)
+    for _ in range(5):
+        (tmp_path / FILE).write_bytes(content[: chance.randrange(len(content))])
+        tail = read_tail(tmp_path / FILE)
+        receive(tmp_path, content, at=tail.last_transaction).close()
+        assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_nowhere_else_an_event_may_omit_its_end(tmp_path: Path) -> None:
+    content = bytearray(bank(1))
+    at = len(file_of(mysql_gtid(1, 0), *TRANSACTION[1:2]))
+    struct.pack_into("<I", content, at + 13, 0)
+    end = at + struct.unpack_from("<I", content, at + 9)[0] - 4
+    struct.pack_into("<I", content, end, zlib.crc32(content[at:end]))
+    with pytest.raises(BinlogDamaged, match="the end 0"):
+        receive(tmp_path, bytes(content))
 
 
 def test_what_is_made_for_the_stream_is_left_out(tmp_path: Path) -> None:
