@@ -38,9 +38,11 @@ from backups.executor.operations import exclusive_key, plan_job
 from backups.jobs.request import request_again
 from backups.models import Job, KeptRestore
 from backups.models.job import LogLevel
+from backups.repositories.usage import counted
 from backups.running.lease import LeaseKeeper
 from backups.running.run import Run
 from backups.running.stage_rows import StageRows
+from backups.running.usage import write_usage
 from backups.stages.base import Stage
 from backups.states import JobStatus, StageStatus
 from backups.transitions.jobs import JobOutcome, claim, end
@@ -72,7 +74,9 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
     run.requeues = requeues
-    ended = _attempt(run)
+    with counted() as book:
+        ended = _attempt(run)
+    write_usage(job, book, now())
     try:
         _settle(run, *ended)
     except SystemExit as exc:

@@ -25,6 +25,7 @@ from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule, Occurrence
+from backups.models.usage import JobUsage
 from backups.models.wanted_copy import WantedCopy
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "JobLogLine",
     "JobSample",
     "JobStage",
+    "JobUsage",
     "KeptRestore",
     "LimitPlace",
     "MediaPiece",
