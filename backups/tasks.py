@@ -25,6 +25,7 @@ from backups.health import protection_rows, space
 from backups.health.clock_jump import refuse_clock_jump
 from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
+from backups.hooks import owed
 from backups.instances import reachability
 from backups.jobs import wake
 from backups.models import Instance, Job
@@ -124,6 +125,14 @@ def fail_lost_jobs() -> None:
 def clear_up() -> None:
     """Remove the bytes that ended jobs left behind."""
     remove_leftovers()
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def run_owed_hooks() -> None:
+    """Run the after hooks that jobs still owe whose workers died."""
+    owed.run_owed()
 
 
 @shared_task(ignore_result=True)

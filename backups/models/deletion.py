@@ -74,6 +74,11 @@ class Deletion(models.Model):
         return f"deletion of {self.copy}"
 
     @property
+    def by(self) -> str:
+        """Who marked it, and why."""
+        return f"marked by {self.requested_by}: {self.reason}"
+
+    @property
     def marked(self) -> bool:
         """Whether it can be undone."""
         return self.status == DeletionStatus.MARKED

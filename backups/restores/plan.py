@@ -25,9 +25,10 @@ from backups.catalog.preferred import reason_to_read
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET, refuse_way
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Deletion, Job
 from backups.restores.ancestors import check_ancestors
 from backups.restores.estimates import Estimate, estimate_recovery, estimate_time
+from backups.restores.marked import check_deletion, marks_of
 from backups.restores.target import (
     check_room,
     check_server,
@@ -69,6 +70,8 @@ class RestorePlan:
     recovery: Recovery | None = None
     # Why this copy of the backup is read.
     source_reason: str = ""
+    # The deletion that the copy is marked for; None: it is not.
+    mark: Deletion | None = None
 
     @property
     def refused(self) -> list[Check]:
@@ -91,6 +94,8 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
     recoveries: list[Recovery] = []
     program = restore.mysqld or default_mysqld
     checks = [_run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers))]
+    mark = marks_of([restore.copy]).get(restore.copy.pk)
+    checks += check_deletion(restore.copy, mark)
     if restore.goal is not None:
         find = partial(_check_transactions, restore, restore.goal, recoveries)
         checks.append(_run_check("transactions to replay", find))
@@ -109,7 +114,8 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         if recovery is not None
         else estimate_time(restore.copy)
     )
-    return RestorePlan(restore, estimate, checks, recovery, reason_to_read(restore.copy))
+    why = reason_to_read(restore.copy)
+    return RestorePlan(restore, estimate, checks, recovery, why, mark)
 
 
 def command_of(restore: PlannedRestore) -> str:

@@ -15,6 +15,7 @@ from backups.admin.places import place_to_wait
 from backups.catalog.preferred import in_reading_order
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
+from backups.restores.marked import marks_of
 from backups.restores.plan import plan_restore
 from backups.restores.target import restored_size
 from monitor.access.roles import Role, has_role, needs
@@ -96,6 +97,7 @@ def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
         ),
         "proof": load_proofs([copy.backup_id]).get(copy.backup_id, UNPROVEN),
         "reads": read_copies(copy),
+        "mark": marks_of([copy]).get(copy.pk),
         "restored_bytes": restored_size(copy.backup),
         "form": form,
         "step": 2,
