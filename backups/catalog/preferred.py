@@ -51,7 +51,8 @@ def _facts_of(copies: Iterable[BackupCopy]) -> list[ReadableCopy]:
     sound = set(without_faults(usable).values_list("pk", flat=True))
     proofs = {
         pk: "restore-tested" if tested else "verified" if verified else "unproven"
-        for pk, verified, tested in with_newest_proofs(here).values_list(
+        # The types do not know the columns that are annotated there.
+        for pk, verified, tested in with_newest_proofs(here).values_list(  # type: ignore[misc]
             "pk", "newest_verify", "newest_restore_test"
         )
     }

@@ -90,7 +90,7 @@ def test_a_purge_expires_the_copy_and_leaves_its_bytes(
     assert copies[0].status == CopyStatus.EXPIRED
 
 
-def test_what_expired_meanwhile_is_purged_once_it_is_not_write_only_any_more(
+def test_what_expired_meanwhile_is_purged_once_it_is_not_write_only(
     orders: Instance, engine: FakeEngine, main: Repository
 ) -> None:
     Repository.objects.update(write_only=True)
