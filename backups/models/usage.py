@@ -6,6 +6,7 @@ from django.db import models
 
 from backups.models.job import Job
 from backups.models.repository import Repository
+from backups.units import format_count
 
 
 class JobUsage(models.Model):
@@ -31,3 +32,16 @@ class JobUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repository} by {self.job}"
+
+    @property
+    def in_words(self) -> str:
+        """The requests by class; those of which there were none are left out."""
+        counts = {
+            "write": self.puts,
+            "read": self.gets,
+            "look": self.heads,
+            "list": self.lists,
+            "deletion": self.deletes,
+        }
+        plain = [format_count(count, noun) for noun, count in counts.items() if count]
+        return ", ".join(plain) or "no requests"

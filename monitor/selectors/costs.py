@@ -104,26 +104,13 @@ def usage_rows(job: Job) -> list[UsageRow]:
     return [
         UsageRow(
             usage.repository.name,
-            in_words(usage),
+            usage.in_words,
             usage.sent_bytes,
             usage.received_bytes,
             _cost_of(usage) if has_costs(usage.repository) else "",
         )
         for usage in job.usage.select_related("repository")
     ]
-
-
-def in_words(usage: JobUsage) -> str:
-    """Return the requests by class; those of which there were none are left out."""
-    counts = {
-        "write": usage.puts,
-        "read": usage.gets,
-        "look": usage.heads,
-        "list": usage.lists,
-        "deletion": usage.deletes,
-    }
-    plain = [format_count(count, noun) for noun, count in counts.items() if count]
-    return ", ".join(plain) or "no requests"
 
 
 def _charged(usage: JobUsage) -> Requests:

@@ -23,6 +23,7 @@ from tests.backups.repositories.bad_proxy import BadProxy, bad_proxy
 from tests.backups.repositories.bucket_rows import make_bucket
 from tests.backups.repositories.object_server import moto_address
 from tests.backups.taking import purge, run_here, stored_files, take_backup
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLASSES = ("puts", "gets", "lists", "heads", "deletes")
@@ -100,6 +101,9 @@ def test_of_a_folder_the_bytes_are_those_of_its_files(
     assert usage.sent_bytes == sum(path.stat().st_size for path in new if path.name not in before)
     assert usage.puts == len(new) - len(before)
     assert usage.job == backup.made_by
+    shown = run_command("showbackup", backup.label, "--json").json()
+    (words,) = shown["requests"]
+    assert words.startswith(f"main: {usage.puts} writes, ")
 
 
 def test_counts_are_kept_as_long_as_other_history(
