@@ -86,7 +86,6 @@ class Command(MooringCommand):
         _add_lock_options(parser)
         _add_credential_options(parser)
         _add_sftp_options(parser)
-        _add_price_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
         kind, path = place_of(options["path"])
@@ -139,6 +138,7 @@ def _add_store_options(parser: CommandParser) -> None:
         "--customer-key-file",
         help="File with the key of the encryption sse-c, 32 bytes as base64; - prompts for it.",
     )
+    _add_price_options(parser)
 
 
 def _add_lock_options(parser: CommandParser) -> None:
