@@ -44,7 +44,13 @@ from backups.repositories.objects.secret_texts import (
 )
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.sftp.store import SftpStore
-from backups.repositories.wrappers import AnsweringStore, RetryingStore, WriteOnlyStore
+from backups.repositories.usage import usage_of
+from backups.repositories.wrappers import (
+    AnsweringStore,
+    CountingStore,
+    RetryingStore,
+    WriteOnlyStore,
+)
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.sftp import SftpDialer
@@ -70,8 +76,14 @@ def store_of(repository: Repository) -> ObjectStore:
     if repository.is_sequential:
         # Nothing is tried again: a command that failed in the middle of a tape is not repeated.
         return media_store(repository)
-    store = RetryingStore(_bare_store(repository))
+    store = RetryingStore(_counted(repository, _bare_store(repository)))
     return WriteOnlyStore(store) if repository.write_only else store
+
+
+def _counted(repository: Repository, store: ObjectStore) -> ObjectStore:
+    """Have what is asked of a store counted, if anybody wants to know."""
+    usage = usage_of(repository.pk)
+    return store if usage is None or repository.is_bucket else CountingStore(store, usage)
 
 
 def _bare_store(repository: Repository) -> ObjectStore:
@@ -211,10 +223,14 @@ def _bucket_of(repository: Repository) -> BucketStore:
     place, uuid = repository.bucket_place(repository.path), str(repository.uuid)
     place = replace(place, write_only=repository.write_only)
     lock = repository.object_lock
+    store: BucketStore
     if lock is None or not isinstance(place, BucketPlace):
-        return BucketStore(place, _credentials_of(repository), uuid, refuse_private_host)
-    place, keys = replace(place, checksums=True), _key_pair_of(repository)
-    return LockedBucketStore(place, keys, lock, uuid, refuse_private_host)
+        store = BucketStore(place, _credentials_of(repository), uuid, refuse_private_host)
+    else:
+        place, keys = replace(place, checksums=True), _key_pair_of(repository)
+        store = LockedBucketStore(place, keys, lock, uuid, refuse_private_host)
+    store.count_into(usage_of(repository.pk))
+    return store
 
 
 def _sftp_of(repository: Repository) -> SftpStore:

@@ -12,6 +12,7 @@ from backups.models import (
     JobLogLine,
     JobSample,
     JobStage,
+    JobUsage,
     KeptRestore,
     LimitPlace,
 )
@@ -94,3 +95,12 @@ class JobSampleAdmin(HistoryAdmin):
     list_display = ["job_id", "sampled_at", "stage", "bytes_done", "rate_bytes_per_s"]
     search_fields = ["=job__id", "stage"]
     autocomplete_fields = ["job"]
+
+
+@admin.register(JobUsage)
+class JobUsageAdmin(HistoryAdmin):
+    list_display = ["job_id", "repository", "puts", "gets", "lists", "sent_bytes", "received_bytes"]
+    list_filter = ["repository", "counted_at"]
+    list_select_related = ["repository"]
+    search_fields = ["=job__id"]
+    autocomplete_fields = ["job", "repository"]

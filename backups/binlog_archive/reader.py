@@ -13,6 +13,8 @@ from backups.binlog_archive.spool import SpoolFile, file_size, spool_file, spool
 from backups.binlogs.segments.cut import read_range
 from backups.binlogs.segments.names import SegmentPlace
 from backups.binlogs.segments.reader import SegmentReader
+from backups.catalog.preferred import nearness_of
+from backups.catalog.reading_order import Nearness
 from backups.exceptions import BinlogDamaged, MooringError, Refused
 from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline, Instance, SegmentCopy
 from backups.repositories.base import ObjectStore
@@ -55,6 +57,8 @@ class ArchivedBinlogs:
     def __init__(self, timeline: BinlogTimeline, keyring: Keyring | None) -> None:
         self.timeline, self._keyring = timeline, keyring
         self._stores: dict[int, ObjectStore] = {}
+        # By repository: the nearest one is read first.
+        self._near: dict[int, Nearness] = {}
         self._readers: dict[int, SegmentReader] = {}
 
     def files(self) -> list[ArchivedFile]:
@@ -136,7 +140,7 @@ class ArchivedBinlogs:
         instance = self.timeline.instance
         place = SegmentPlace(instance.uuid, self.timeline.uuid, segment.file, segment.start)
         error: MooringError | None = None
-        for copy in segment.copies.all():
+        for copy in sorted(segment.copies.all(), key=self._nearness_of):
             try:
                 if copy.pk not in self._readers:
                     self._readers = {
@@ -152,6 +156,11 @@ class ArchivedBinlogs:
             yield copy, reader
         if error is not None:
             raise error
+
+    def _nearness_of(self, copy: SegmentCopy) -> Nearness:
+        if copy.repository_id not in self._near:
+            self._near[copy.repository_id] = nearness_of(copy.repository)
+        return self._near[copy.repository_id]
 
     def _store_of(self, copy: SegmentCopy) -> ObjectStore:
         if copy.repository_id not in self._stores:

@@ -7,6 +7,7 @@ from django.db import transaction
 from backups.access import checked_store, identity_of
 from backups.archive.reader import BackupReader
 from backups.catalog.evidence import without_faults
+from backups.catalog.preferred import in_reading_order
 from backups.exceptions import ArchiveError, BadInput, Refused
 from backups.health.usable import usable_copies
 from backups.keys.load import load_keys
@@ -30,18 +31,22 @@ def named_copy(label: str, repository: str | None = None) -> BackupCopy:
     return copy
 
 
+def copy_to_read(label: str, repository: str | None = None) -> BackupCopy:
+    """Load the copy to read; without a repository, the first one in the reading order."""
+    copy = named_copy(label, repository)
+    if repository is not None or copy.status != CopyStatus.STORED:
+        return copy
+    stored = BackupCopy.objects.filter(backup=copy.backup, status=CopyStatus.STORED)
+    return in_reading_order(stored.select_related("repository", "backup__instance"))[0]
+
+
 def source_for(backup: Backup, target: Repository, repository: str | None = None) -> BackupCopy:
-    """Return the copy to make another one of; without a repository, a sound one near at hand."""
+    """Return the copy to make another one of; without a repository, the first one to be read."""
     if repository is not None:
         return named_copy(backup.label, repository)
     usable = usable_copies().filter(backup=backup).exclude(repository=target)
-    for copies in (without_faults(usable), usable):
-        # Reading a bucket takes longer, and may cost money.
-        near_first = copies.select_related("repository", "backup__instance").order_by(
-            "repository__kind", "id"
-        )
-        if (copy := near_first.first()) is not None:
-            return copy
+    if copies := in_reading_order(usable.select_related("repository", "backup__instance")):
+        return copies[0]
     raise BadInput(f"{backup.label} has no copy that could be read, besides in {target}")
 
 
@@ -65,7 +70,7 @@ def other_copies(copy: BackupCopy, *, besides: Repository) -> list[BackupCopy]:
     """Return the copies of the same backup elsewhere that nothing is known against."""
     others = without_faults(usable_copies()).filter(backup=copy.backup)
     others = others.exclude(pk=copy.pk).exclude(repository=besides)
-    return list(others.select_related("repository").order_by("id"))
+    return in_reading_order(others.select_related("repository"))
 
 
 def register_copy(

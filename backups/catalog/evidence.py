@@ -47,13 +47,13 @@ def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
 
     Excluded as well are those that need such a copy, in the same repository.
     """
-    faulty = _with_newest(BackupCopy.objects.all()).filter(
+    faulty = with_newest_proofs(BackupCopy.objects.all()).filter(
         Q(newest_verify=False) | Q(newest_restore_test=False),
         backup=OuterRef("ancestor"),
         repository=OuterRef(OuterRef("repository")),
     )
     needed = BackupAncestor.objects.filter(Exists(faulty), backup=OuterRef("backup"))
-    sound = _with_newest(copies).filter(~Exists(needed))
+    sound = with_newest_proofs(copies).filter(~Exists(needed))
     for name in ("newest_verify", "newest_restore_test"):
         sound = sound.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
     return sound
@@ -65,7 +65,7 @@ def with_passed_proof(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     return without_faults(copies).filter(passed)
 
 
-def _with_newest(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
+def with_newest_proofs(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     """Annotate with whether the newest proof of each kind passed; null without one."""
     for operation in (Operation.VERIFY, Operation.RESTORE_TEST):
         newest = Evidence.objects.current().filter(copy=OuterRef("pk"), operation=operation)

@@ -49,9 +49,11 @@ from backups.executor.operations import exclusive_key, plan_job
 from backups.jobs.request import request_again
 from backups.models import Job, KeptRestore
 from backups.models.job import LogLevel
+from backups.repositories.usage import counted
 from backups.running.lease import LeaseKeeper
 from backups.running.run import Run
 from backups.running.stage_rows import StageRows
+from backups.running.usage import write_usage
 from backups.states import JobStatus, StageStatus
 from backups.transitions.jobs import JobOutcome, claim, end
 from backups.transitions.limits import limits_of
@@ -80,7 +82,8 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
     run.requeues = requeues
-    ended = _attempt(run)
+    with counted() as book:
+        ended = _attempt(run)
     try:
         _settle(run, *ended)
     except SystemExit as exc:
@@ -88,6 +91,8 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
         run.shutdown = exc
         if run.job.status == JobStatus.RUNNING:
             _settle(run, *ended)
+    # Last: nothing depends on it.
+    write_usage(job, book, now())
     if run.shutdown is not None:
         # The job has ended in order; now the process may exit.
         raise run.shutdown

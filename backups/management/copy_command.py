@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
-from backups.catalog.copies import named_copy
+from backups.catalog.copies import copy_to_read, named_copy
 from backups.executor.leftovers import clear_up_here
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
@@ -21,6 +21,8 @@ class CopyCommand(MooringCommand):
 
     # Whether there is another way to say what is worked on.
     label_optional = False
+    # Whether it reads the copy, so that the best one is chosen where none is named.
+    reads_copy = True
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("label", nargs="?" if self.label_optional else None)
@@ -33,7 +35,8 @@ class CopyCommand(MooringCommand):
 
     def find_copy(self, options: dict[str, Any]) -> BackupCopy:
         """Return the copy to work on, or raise BadInput."""
-        return named_copy(options["label"], options["repository"])
+        find = copy_to_read if self.reads_copy else named_copy
+        return find(options["label"], options["repository"])
 
     def request(self, options: dict[str, Any], *, wake: bool) -> Job:
         """Find the copy, and request the job."""

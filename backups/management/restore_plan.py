@@ -16,6 +16,7 @@ def answer_plan(plan: RestorePlan) -> Answer:
     fields: dict[str, object] = {
         "label": plan.restore.copy.backup.label,
         "repository": plan.restore.copy.repository.name,
+        "repository_reason": plan.source_reason,
         "needed_bytes": plan.need_bytes,
         "replayed_bytes": plan.recovery.bytes_total if plan.recovery is not None else None,
         "transactions": plan.recovery.stop.transactions if plan.recovery is not None else None,
@@ -39,6 +40,7 @@ def _shown(plan: RestorePlan) -> list[RenderableType]:
     hints = [f"HINT: {check.name}: {check.hint}" for check in plan.checks if check.hint]
     return [
         f"{plan.restore.copy} would be restored to {plan.restore.target}",
+        f"copy: {plan.source_reason}",
         checks,
         f"room: {format_bytes(plan.need_bytes)}",
         f"run time: {about} ({plan.estimate.note})",

@@ -27,6 +27,7 @@ from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule
+from backups.models.usage import JobUsage
 from backups.models.wanted_copy import WantedCopy
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "JobLogLine",
     "JobSample",
     "JobStage",
+    "JobUsage",
     "KeptRestore",
     "LimitPlace",
     "MediaPiece",

@@ -21,6 +21,7 @@ from backups.binlog_archive.recovery.drawn import (
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.starts import choose_copy
 from backups.catalog.evidence import without_faults
+from backups.catalog.preferred import first_to_read
 from backups.exceptions import MooringError, Refused
 from backups.health.usable import usable_copies
 from backups.jobs.request import create_copy_job
@@ -134,6 +135,8 @@ def _newest(wanted: WantedTest, drawn: DrawnMoment | None) -> BackupCopy:
         copies = copies.filter(backup__ended_at__lte=drawn.moment)
     newest = copies.select_related("backup__instance", "repository")
     copy = newest.order_by("-backup__ended_at", "pk").first()
+    if copy is not None:
+        copy = first_to_read(copy, newest.filter(backup=copy.backup))
     if copy is None:
         where = f" in {wanted.repository}" if wanted.repository else ""
         raise Refused(

@@ -21,6 +21,7 @@ from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.starts import recovery_of
 from backups.catalog.copies import open_chain
+from backups.catalog.preferred import reason_to_read
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET, refuse_way
@@ -67,6 +68,8 @@ class RestorePlan:
     checks: list[Check] = field(default_factory=list)
     # What is replayed; None: nothing, or it is not known before the backup is prepared.
     recovery: Recovery | None = None
+    # Why this copy of the backup is read.
+    source_reason: str = ""
     # The deletion that the copy is marked for; None: it is not.
     mark: Deletion | None = None
 
@@ -111,7 +114,8 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         if recovery is not None
         else estimate_time(restore.copy)
     )
-    return RestorePlan(restore, estimate, checks, recovery, mark)
+    why = reason_to_read(restore.copy)
+    return RestorePlan(restore, estimate, checks, recovery, why, mark)
 
 
 def command_of(restore: PlannedRestore) -> str:

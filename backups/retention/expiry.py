@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from backups.activity import record
 from backups.exceptions import Refused
@@ -32,7 +32,7 @@ from backups.retention.marks import (
 )
 from backups.retention.repository_clocks import refuse_other_clock
 from backups.retention.verdicts import TICK, JudgedCopy, judge_copies
-from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, Operation
+from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, JobStatus, Operation
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,36 @@ def expire_backups(now: datetime) -> int:
         repositories = {copy.repository_id: copy.repository for copy in copies}
         refuse_other_clock(TICK, repositories.values(), now)
         _refuse_many(len(expired))
-    return _request_purges(expired, due)
+    return _request_purges(expired, due) + _purge_stranded(now)
+
+
+def stranded_copies(now: datetime) -> list[BackupCopy]:
+    """Return expired copies whose bytes nobody is about to delete.
+
+    They expired while their repository was write-only: no lifecycle may go on deleting there.
+    """
+    purges = Job.objects.filter(operation=Operation.PURGE, copy=OuterRef("pk"))
+    # A failed purge is tried again by a tick, or the next day; one that succeeded left the bytes.
+    going = purges.filter(
+        Q(status__in=ACTIVE_JOB_STATUSES)
+        | Q(leftovers=True)
+        | Q(~Q(status=JobStatus.SUCCEEDED), requested_at__gt=now - RETRY_PURGE_AFTER)
+    )
+    stranded = BackupCopy.objects.filter(
+        ~Exists(going), status=CopyStatus.EXPIRED, repository__write_only=False
+    )
+    rows = stranded.select_related("backup__instance", "repository").order_by("status_since", "pk")
+    return list(rows[:PURGES_PER_TICK])
+
+
+def _purge_stranded(now: datetime) -> int:
+    jobs = [
+        job
+        for copy in stranded_copies(now)
+        if (job := _purge(copy, PurgeParameters(copy.expire_reason), TICK))
+    ]
+    wake_all(jobs)
+    return len(jobs)
 
 
 def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int:

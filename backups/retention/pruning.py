@@ -1,4 +1,4 @@
-"""Which history is deleted: planned runs and log lines older than they are kept?
+"""Which history is deleted: planned runs, log lines, counted requests older than they are kept?
 
 Jobs, backups and evidence stay: they make up the catalog. The newest planned run of each schedule
 and instance stays whatever its age, because expiry depends on it, and so does each whose backup is
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from backups.models import BackupCopy, Job, JobLogLine, Occurrence
+from backups.models import BackupCopy, Job, JobLogLine, JobUsage, Occurrence
 from backups.states import TERMINAL_OCCURRENCE_STATUSES, CopyStatus
 
 # Per tick, to keep transactions short; the next one continues.
@@ -23,7 +23,7 @@ JOBS_AT_ONCE = 200
 def prune_history(now: datetime) -> int:
     """Delete some of the oldest history; return how many planned runs and jobs' logs."""
     before = now - timedelta(days=settings.HISTORY_DAYS)
-    return _prune_occurrences(before) + _prune_logs(before)
+    return _prune_occurrences(before) + _prune_logs(before) + _prune_usage(before)
 
 
 def _prune_occurrences(before: datetime) -> int:
@@ -48,4 +48,11 @@ def _prune_logs(before: datetime) -> int:
     old = Job.objects.filter(Exists(lines), ended_at__lt=before)
     ids = list(old.order_by("id").values_list("pk", flat=True)[:JOBS_AT_ONCE])
     JobLogLine.objects.filter(job__in=ids).delete()
+    return len(ids)
+
+
+def _prune_usage(before: datetime) -> int:
+    old = JobUsage.objects.filter(counted_at__lt=before).order_by("counted_at")
+    ids = list(old.values_list("pk", flat=True)[:OCCURRENCES_AT_ONCE])
+    JobUsage.objects.filter(pk__in=ids).delete()
     return len(ids)

@@ -16,6 +16,7 @@ from backups.models import Drill, Evidence, HookRun, Job, JobEvent, JobStage, Wa
 from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
+from monitor.selectors.costs import UsageRow, usage_rows
 from monitor.selectors.drills import drill_of
 from monitor.selectors.job_pace import JobPace, pace_of
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
@@ -135,6 +136,11 @@ class JobView:
         ):
             return None
         return datetime.fromisoformat(asked.range_from), datetime.fromisoformat(asked.range_to)
+
+    @property
+    def usage(self) -> list[UsageRow]:
+        """What it asked of its repositories; nothing before it has ended."""
+        return usage_rows(self.job) if self.job.ended_at is not None else []
 
     @property
     def may_run_again(self) -> bool:

@@ -36,7 +36,7 @@ def repository_detail(request: HttpRequest, name: str) -> HttpResponse:
         "figure": growth_figure(view.days),
     }
     stored_bytes = view.overview.row.stored_bytes + (view.overview.space.binlog_bytes or 0)
-    context["cost"] = repository_cost(repository, stored_bytes, view.daily_growth)
+    context["cost"] = repository_cost(repository, stored_bytes, view.daily_growth, now())
     return render(request, "monitor/repository_detail.html", context | _notes(view))
 
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.admin.places import place_to_wait
+from backups.catalog.preferred import in_reading_order
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
 from backups.restores.marked import marks_of
@@ -41,10 +42,10 @@ def restore_wizard(request: HttpRequest) -> HttpResponse:
     if "copy" in request.GET:
         return _plan(request, _requested_copy(request.GET))
     if label := request.GET.get("backup", ""):
-        copy = copies_to_restore().filter(backup__label=label).order_by("id").first()
-        if copy is None:
+        copies = in_reading_order(copies_to_restore().filter(backup__label=label))
+        if not copies:
             raise Http404("this backup has no stored copy")
-        return redirect(_address(copy=copy.pk))
+        return redirect(_address(copy=copies[0].pk))
     return _choose(request)
 
 
@@ -91,7 +92,9 @@ def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
         "copy": copy,
         "backup": copy.backup,
         "instance": copy.backup.instance,
-        "others": copies_to_restore().filter(backup=copy.backup).exclude(pk=copy.pk),
+        "others": in_reading_order(
+            copies_to_restore().filter(backup=copy.backup).exclude(pk=copy.pk)
+        ),
         "proof": load_proofs([copy.backup_id]).get(copy.backup_id, UNPROVEN),
         "reads": read_copies(copy),
         "mark": marks_of([copy]).get(copy.pk),

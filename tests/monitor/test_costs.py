@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 
-from backups.models import Repository
+from backups.models import Backup, BackupCopy, Job, JobUsage, Repository
 from tests.markup import one_line
 from tests.monitor.rows import make_backup, make_instance, make_repository, make_user
 
@@ -46,6 +47,28 @@ def test_each_page_says_what_it_costs(client: Client, addresses: dict[str, str])
     )
     assert "2.00 EUR a month" in shown(client, addresses["repository"])
     assert "which costs 9.14 EUR by the price list" in shown(client, addresses["restore"])
+
+
+def test_what_was_counted_counts_instead_of_an_estimate(
+    client: Client, addresses: dict[str, str]
+) -> None:
+    Repository.objects.update(**PRICES)
+    assert "for the requests that wrote it, estimated" in shown(client, addresses["backup"])
+    copy = BackupCopy.objects.get()
+    job = Job.objects.create(
+        operation="backup", instance=copy.backup.instance, status="succeeded", ended_at=now()
+    )
+    Backup.objects.update(made_by=job)
+    JobUsage.objects.create(
+        job=job, repository=copy.repository, counted_at=now(), puts=900, lists=100, gets=1500,
+        heads=500, deletes=3, sent_bytes=1 << 30, received_bytes=1 << 30,
+    )  # fmt: skip
+    assert "3.00 EUR for the requests that wrote it, counted" in shown(client, addresses["backup"])
+    page = shown(client, addresses["repository"])
+    assert "12.00 EUR for 3,000 requests and 1.0 GiB received, counted in 1 job" in page
+    page = shown(client, reverse("job-detail", args=[job.pk]))
+    assert "900 writes, 1,500 reads, 500 looks, 100 lists, 3 deletions;" in page
+    assert "cost 12.00 EUR" in page
 
 
 def test_a_price_that_is_missing_makes_it_unknown(

@@ -7,6 +7,7 @@ from django.db.models import Q
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, find_recovery
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.catalog.evidence import without_faults
+from backups.catalog.preferred import first_to_read
 from backups.exceptions import Refused
 from backups.health.usable import usable_copies
 from backups.models import Backup, BackupCopy, Instance
@@ -61,7 +62,7 @@ def choose_copy(instance: Instance, goal: RecoveryGoal, repository: str | None) 
             # The newest one's reason says most.
             error = error or exc
             continue
-        return copy
+        return first_to_read(copy, ordered.filter(backup=copy.backup))
     raise error or Refused(
         f"{instance.name} has no restorable backup from before {goal}",
         hint="Run listbackups to see which backups there are.",

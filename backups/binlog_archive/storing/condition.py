@@ -38,7 +38,7 @@ def check_segments(now: datetime) -> int:
     waiting = _waiting_copies(now)
 
     def look(store: ObjectStore, copy: SegmentCopy) -> tuple[str, str]:
-        return _fault_of(store, copy, keyring, whole=copy == waiting[0])
+        return segment_fault(store, copy, keyring, whole=copy == waiting[0])
 
     faults = 0
     for copy, found in look_apart(waiting, look):
@@ -46,7 +46,7 @@ def check_segments(now: datetime) -> int:
             # That is the repository's fault, not the copy's.
             SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
-        _note(copy, *found, now)
+        note_piece(copy, *found, now)
         faults += bool(found[0])
     return faults
 
@@ -59,7 +59,7 @@ def _waiting_copies(now: datetime) -> list[SegmentCopy]:
     return list(ordered.select_related("repository", "segment__timeline__instance")[:MOST])
 
 
-def _fault_of(
+def segment_fault(
     store: ObjectStore, copy: SegmentCopy, keyring: Keyring | None, *, whole: bool
 ) -> tuple[str, str]:
     """Return what is wrong with the stored bytes, and in which way; blank where nothing is.
@@ -91,7 +91,8 @@ def _fault_of(
     return "", ""
 
 
-def _note(copy: SegmentCopy, fault: str, detail: str, now: datetime) -> None:
+def note_piece(copy: SegmentCopy, fault: str, detail: str, now: datetime) -> None:
+    """Write what was found wrong with a copy; its instance is judged again if that changed."""
     # One that is being deleted is meant to be gone.
     SegmentCopy.objects.filter(pk=copy.pk, expired_at=None).update(
         fault=fault, fault_detail=detail[:FAULT_LENGTH], checked_at=now

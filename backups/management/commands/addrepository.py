@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -23,6 +24,7 @@ from backups.models.object_store import (
     CredentialsFrom,
     ServerSideEncryption,
 )
+from backups.models.prices import PRICE_COLUMNS
 from backups.models.repository import PURGE_DELAY, RepositoryKind
 from backups.models.sftp import SFTP_COLUMNS
 from backups.repositories.objects.place import DEFAULT_REGION
@@ -32,6 +34,13 @@ UNENCRYPTED = (
     "NOT encrypted: anyone who can read it can read every backup in it, "
     "and every row of every instance backed up to it."
 )
+
+PRICED = {
+    "--price-storage": "a GiB that is stored for a month",
+    "--price-writes": "1000 requests that write or list",
+    "--price-reads": "1000 requests that read",
+    "--price-egress": "a GiB that leaves the store",
+}
 
 
 class Command(MooringCommand):
@@ -92,7 +101,7 @@ class Command(MooringCommand):
             site=options["site"],
             undeletable_by=options["undeletable_by"],
             purge_delay=timedelta(hours=options["purge_delay_hours"]),
-            **{column: options[column] for column in PLACE_COLUMNS},
+            **{column: options[column] for column in (*PLACE_COLUMNS, *PRICE_COLUMNS)},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
         repository.set_customer_key(read_secret(options["customer_key_file"], "customer key"))
@@ -129,6 +138,7 @@ def _add_store_options(parser: CommandParser) -> None:
         "--customer-key-file",
         help="File with the key of the encryption sse-c, 32 bytes as base64; - prompts for it.",
     )
+    _add_price_options(parser)
 
 
 def _add_lock_options(parser: CommandParser) -> None:
@@ -182,6 +192,21 @@ def _add_sftp_options(parser: CommandParser) -> None:
         default="",
         help="sftp: file with the server's host key; without it ~/.ssh/known_hosts.",
     )
+
+
+def _add_price_options(parser: CommandParser) -> None:
+    parser.add_argument("--currency", default="", help="Of the prices, three letters, as EUR.")
+    for option, what in PRICED.items():
+        parser.add_argument(
+            option, type=_price, metavar="PRICE", help=f"Of {what}; without it unknown."
+        )
+
+
+def _price(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text} is no price") from None
 
 
 def _answer(repository: Repository, *, adopted: bool) -> Answer:

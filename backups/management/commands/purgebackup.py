@@ -15,6 +15,7 @@ from backups.states import Operation
 
 
 class Command(CopyCommand):
+    reads_copy = False
     help = (
         "Delete a backup's stored bytes, after the delay of its repository: until then keepbackup "
         "undoes it. Refused while they are still needed."

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
+from backups.binlog_archive.storing.recover import recover_pieces_of
 from backups.catalog.recover import recover_repository
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_repository
@@ -22,7 +23,8 @@ class Command(MooringCommand):
         parser.add_argument("repository", help="Its name.")
 
     def answer(self, options: dict[str, Any]) -> Answer:
-        found = list(recover_repository(named_repository(options["repository"]), now()))
+        repository, at = named_repository(options["repository"]), now()
+        found = [*recover_repository(repository, at), *recover_pieces_of(repository, at)]
         failed = [each for each in found if each.error]
         rows = [(each.what, str(each.objects), each.error or "recovered") for each in found]
         shown = [table(("what", "objects", "result"), rows, right="objects")] if rows else []

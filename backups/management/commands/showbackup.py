@@ -22,7 +22,7 @@ from backups.catalog.evidence import load_proofs
 from backups.catalog.restorable import SOUND, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.retention_words import judge_backups, retention_words
-from backups.models import Backup, BackupCopy
+from backups.models import Backup, BackupCopy, JobUsage
 from backups.units import format_bytes, format_duration
 
 
@@ -83,6 +83,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "repository": copy.repository.name,
         "folder": copy.path,
         **_missing_copies(backup),
+        **_requests(backup),
         "key_id": copy.key_id or "not encrypted",
         "proof": proof_in_words(
             load_proofs([backup])[backup.pk],
@@ -91,6 +92,16 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "retention": retention_words(judge_backups([backup], now()).get(backup.pk, [])),
         **({"expired": copy.expire_reason} if copy.expire_reason else {}),
     }
+
+
+def _requests(backup: Backup) -> dict[str, object]:
+    """Say what was asked of each repository to store it; nothing where that was not counted."""
+    counted = JobUsage.objects.filter(job=backup.made_by_id).select_related("repository")
+    words = [
+        f"{usage.repository.name}: {usage.in_words}, {format_bytes(usage.sent_bytes)} sent"
+        for usage in counted
+    ]
+    return {"requests": words} if words else {}
 
 
 def _missing_copies(backup: Backup) -> dict[str, object]:

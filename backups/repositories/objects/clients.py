@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.place import StorePlace
 from backups.repositories.objects.small_files import read_small
+from backups.repositories.usage import Asked, StoreUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,13 @@ class Connection(ABC):
         self._data: Client | None = None
         self._parts: Client | None = None
         self._allowed_until = float("-inf")
+        # Whoever wants to know what was asked.
+        self.usage: StoreUsage | None = None
+
+    def note(self, asked: Asked, count: int = 1, *, sent: int = 0, received: int = 0) -> None:
+        """Count requests that are made of the store, as its own price list does."""
+        if self.usage is not None:
+            self.usage.note(asked, count, sent=sent, received=received)
 
     def data(self) -> Client:
         """Return the client for objects."""

@@ -20,6 +20,7 @@ from backups.repositories.objects.dates import store_date
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.sessions import SESSION_LOCK, naming_calls, session
 from backups.repositories.objects.unfinished import drop_uploads, try_upload
+from backups.repositories.usage import Asked
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -104,7 +105,7 @@ class BucketConnection(Connection):
             user_agent="mooring",
         )
         with naming_calls(place.shown, "used"), SESSION_LOCK:
-            return session().create_client(
+            client = session().create_client(
                 "s3",
                 region_name=place.region,
                 endpoint_url=place.url,
@@ -114,6 +115,27 @@ class BucketConnection(Connection):
                 aws_session_token=keys.token,
                 config=config,
             )
+        client.meta.events.register("before-send.s3", self._note_call)
+        return client
+
+    def _note_call(self, request: Any, event_name: str = "", **_: Any) -> None:
+        """Count a request of the library, tries included. Any: botocore has no types."""
+        operation = event_name.rpartition(".")[2]
+        first = next((word for word in _CLASSES if operation.startswith(word)), "Get")
+        self.note(_CLASSES[first])
+
+
+# By what the names of the operations begin with.
+_CLASSES = {
+    "List": Asked.LIST,
+    "Head": Asked.HEAD,
+    "Delete": Asked.DELETE,
+    "Abort": Asked.DELETE,
+    "Put": Asked.PUT,
+    "Create": Asked.PUT,
+    "Copy": Asked.PUT,
+    "Get": Asked.GET,
+}
 
 
 def _refuse_environment(place: BucketPlace) -> None:

@@ -22,6 +22,7 @@ from backups.repositories.objects.clients import PART_BYTES
 from backups.repositories.objects.place import StorePlace
 from backups.repositories.objects.providers import Credentials, connect
 from backups.repositories.objects.upload import BucketUpload
+from backups.repositories.usage import Asked, StoreUsage
 
 if TYPE_CHECKING:
     from obstore import BytesStream
@@ -51,10 +52,15 @@ class BucketStore:
         self._uuid = uuid
         self._identified_until = float("-inf")
 
+    def count_into(self, usage: StoreUsage | None) -> None:
+        """Count every request from now on."""
+        self._connection.usage = usage
+
     def identity(self) -> Identity:
         from obstore import get
 
         with self._naming(IDENTITY_NAME, "read"):
+            self._connection.note(Asked.GET)
             try:
                 found = get(self._connection.data(), self.place.key(IDENTITY_NAME))
             except FileNotFoundError as exc:
@@ -93,6 +99,7 @@ class BucketStore:
         self._refuse_another()
         attributes = self._connection.attributes()
         with self._naming(name, "replaced"):
+            self._connection.note(Asked.PUT, sent=len(content))
             put(
                 self._connection.data(),
                 self.place.key(name),
@@ -192,6 +199,7 @@ class BucketStore:
 
         self._check(name)
         with self._naming(name, "read"):
+            self._connection.note(Asked.HEAD)
             try:
                 return head(self._connection.data(), self.place.key(name))["size"]
             except FileNotFoundError:
@@ -228,7 +236,10 @@ class BucketStore:
         inside, last = f"{prefix}/" if prefix else "", ""
         skipped = len(self.place.key(""))
         with self._naming(folder, "listed"):
+            self._connection.note(Asked.LIST)
             for page in list_objects(self._connection.data(), prefix or None, chunk_size=PAGE):
+                # A page that is not full is the last one.
+                self._connection.note(Asked.LIST, int(len(page) == PAGE))
                 for meta in page:
                     key = meta["path"]
                     if not meta["size"] and (key == prefix or key <= last):
@@ -250,6 +261,7 @@ class BucketStore:
         from obstore.exceptions import BaseError
 
         with self._naming(name, "read"):
+            self._connection.note(Asked.GET)
             try:
                 range_ = {"range": (start, end)}
                 found = get(self._connection.data(), self.place.key(name), options=range_)  # type: ignore[arg-type]
@@ -265,6 +277,7 @@ class BucketStore:
             count = 0
             for chunk in _limited(found.stream(end - start), end - start):
                 count += len(chunk)
+                self._connection.note(Asked.GET, 0, received=len(chunk))
                 yield chunk
             if count != end - start:
                 raise RepositoryError(
@@ -278,6 +291,7 @@ class BucketStore:
             return
         with self._naming(names[0], "deleted"):
             keys = [self.place.key(name) for name in names]
+            self._connection.note(Asked.DELETE)
             try:
                 delete(self._connection.data(), keys)
             except FileNotFoundError as exc:
@@ -290,6 +304,7 @@ class BucketStore:
         from obstore import delete
 
         for key in keys:
+            self._connection.note(Asked.DELETE)
             with suppress(FileNotFoundError):
                 delete(self._connection.data(), key)
 

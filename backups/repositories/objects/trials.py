@@ -8,6 +8,7 @@ from datetime import datetime
 from backups.repositories.layout import TRIAL_NAME
 from backups.repositories.objects.clients import Connection
 from backups.repositories.objects.dates import server_date
+from backups.repositories.usage import Asked
 
 
 class TrialConnection(Connection):
@@ -24,9 +25,12 @@ class TrialConnection(Connection):
         data, key = self.data(), self.place.key(TRIAL_NAME)
         if self.place.write_only:
             # It stays; to overwrite it is to delete what was there.
+            self.note(Asked.PUT)
             with suppress(AlreadyExistsError):
                 put(data, key, b"", attributes=self.attributes(), mode="create")
             return
+        self.note(Asked.PUT)
+        self.note(Asked.DELETE)
         # One that a killed process has left is overwritten.
         put(data, key, b"", attributes=self.attributes(), use_multipart=False)
         try:

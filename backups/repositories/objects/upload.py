@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.clients import PART_BYTES, PARTS_AT_ONCE, Connection
 from backups.repositories.objects.errors import JOINED, NO_ANSWER, code_in, trouble_of
+from backups.repositories.usage import Asked
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -80,6 +81,7 @@ class BucketUpload:
             self._put_patiently(content)
         except AlreadyExistsError:
             # A try whose response was lost has stored these very bytes.
+            self._connection.note(Asked.GET, received=len(content))
             there = get(data, self._key)
             same = there.meta["size"] == len(content) and bytes(there.bytes()) == content
             if not (content and same):
@@ -93,6 +95,7 @@ class BucketUpload:
         attributes = self._connection.attributes()
         for seconds in (*PUT_WAITS, None):
             data = self._connection.data()
+            self._connection.note(Asked.PUT, sent=len(content))
             try:
                 put(data, self._key, content, attributes=attributes, mode="create")
             except AlreadyExistsError:
@@ -116,6 +119,10 @@ class BucketUpload:
         from obstore import head
 
         data = self._connection.data()
+        # Begun, sent in parts, joined; and both questions.
+        parts = -(-self._written_bytes // PART_BYTES)
+        self._connection.note(Asked.PUT, parts + 2, sent=self._written_bytes)
+        self._connection.note(Asked.HEAD, 2)
         # The library cannot make this a condition of the last request.
         try:
             head(data, self._key)

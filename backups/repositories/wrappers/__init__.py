@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from backups.repositories.base import ObjectStore
+from backups.repositories.usage import StoreUsage
 from backups.repositories.wrappers.answering import AnsweringStore
+from backups.repositories.wrappers.counting import CountingStore
 from backups.repositories.wrappers.retry import RetryingStore
 from backups.repositories.wrappers.write_only import WriteOnlyStore
 
@@ -14,6 +16,7 @@ from backups.repositories.wrappers.write_only import WriteOnlyStore
 WRAPPERS: Mapping[str, Callable[[ObjectStore], ObjectStore]] = {
     "retry": RetryingStore,
     "answering": AnsweringStore,
+    "counting": lambda store: CountingStore(store, StoreUsage()),
 }
 
-__all__ = ["WRAPPERS", "AnsweringStore", "RetryingStore", "WriteOnlyStore"]
+__all__ = ["WRAPPERS", "AnsweringStore", "CountingStore", "RetryingStore", "WriteOnlyStore"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_django import Settings
 
 from backups.access import store_of
 from backups.models import Activity, Repository
+from backups.repositories.prices import PriceList
 from tests.backups.repositories.object_server import KEY_ID, SECRET, new_place
 from tests.commands import run_command
 
@@ -33,6 +35,17 @@ def test_it_adopts_a_repository_that_another_database_knew(tmp_path: Path) -> No
     assert Repository.objects.get(name="found").uuid == uuid
     assert ended.stdout.startswith(f"Adopted the repository found in {tmp_path}.")
     assert "rebuildcatalog found" in ended.stdout
+
+
+def test_it_takes_the_price_list_of_its_store(tmp_path: Path) -> None:
+    words = ("addrepository", "main", "--path", str(tmp_path / "new"), "--currency", "EUR")
+    prices = ("--price-storage", "0.023", "--price-writes", "0.005", "--price-egress", "0.09")
+    assert run_command(*words, *prices, "--unencrypted").exit_code == 0
+    found = Repository.objects.get().prices
+    assert found == PriceList("EUR", Decimal("0.023"), Decimal("0.005"), None, Decimal("0.09"))
+    refused = run_command(*words[:3], str(tmp_path / "other"), "--price-reads", "cheap")
+    assert refused.exit_code != 0
+    assert Repository.objects.count() == 1
 
 
 def test_an_unencrypted_one_says_so(tmp_path: Path) -> None:

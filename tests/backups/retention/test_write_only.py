@@ -21,6 +21,7 @@ from backups.models import (
     Repository,
 )
 from backups.repositories.wrappers import WriteOnlyStore
+from backups.retention.expiry import expire_backups
 from backups.states import CopyFault, CopyStatus, JobStatus
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.repositories.bad_proxy import BadProxy, bad_proxy
@@ -87,6 +88,28 @@ def test_a_purge_expires_the_copy_and_leaves_its_bytes(
     assert keys_in(bucket) == before
     copies[0].refresh_from_db()
     assert copies[0].status == CopyStatus.EXPIRED
+
+
+def test_what_expired_meanwhile_is_purged_once_it_is_not_write_only(
+    orders: Instance, engine: FakeEngine, main: Repository
+) -> None:
+    Repository.objects.update(write_only=True)
+    copy, kept = (take_backup(orders, main).copies.get() for _ in range(2))
+    assert purge(copy, force=True).status == JobStatus.SUCCEEDED
+    folder = Path(main.path) / copy.path
+    assert expire_backups(now()) == 0
+    assert folder.exists()
+
+    Repository.objects.update(write_only=False)
+    assert expire_backups(now()) == 1
+    job = Job.objects.latest("id")
+    assert expire_backups(now()) == 0
+    assert run_here(job).status == JobStatus.SUCCEEDED
+    copy.refresh_from_db()
+    assert (copy.status, folder.exists()) == (CopyStatus.PURGED, False)
+    kept.refresh_from_db()
+    assert kept.status == CopyStatus.STORED
+    assert expire_backups(now()) == 0
 
 
 def test_what_had_expired_and_vanishes_is_purged(

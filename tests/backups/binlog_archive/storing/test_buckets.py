@@ -23,6 +23,7 @@ from tests.backups.binlog_archive.stored import store_files
 from tests.backups.repositories.bad_proxy import BadProxy, bad_proxy, refuse
 from tests.backups.repositories.bucket_rows import make_bucket
 from tests.backups.repositories.object_server import calls, moto_address
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
@@ -94,3 +95,34 @@ def test_pieces_are_locked_read_back_and_renewed(
         last.refresh_from_db()
         assert last.locked_until is not None
         assert round((last.locked_until - now()) / DAY) == 20
+
+
+@pytest.mark.parametrize("harm", ["deleted", "overwritten"])
+def test_pieces_that_somebody_deleted_or_overwrote_are_recovered(
+    archive: BinlogArchive,
+    timeline: BinlogTimeline,
+    proxy: BadProxy,
+    key_file: Path,
+    settings: Settings,
+    harm: str,
+) -> None:
+    bucket = make_bucket(proxy.url, settings, lock_days=20)
+    archive.repositories.set([bucket])
+    store_files(archive, timeline, 2)
+    first, _ = SegmentCopy.objects.order_by("pk")
+    name, _, prefix = bucket.path.removeprefix("s3://").partition("/")
+    for path in (first.path, manifest_of(first.path)):
+        if harm == "deleted":
+            calls().delete_object(Bucket=name, Key=f"{prefix}/{path}")
+        else:
+            calls().put_object(Bucket=name, Key=f"{prefix}/{path}", Body=b"ransom")
+    assert check_segments(now()) == 1
+
+    answer = run_command("recoverversions", "offsite", "--json").json()
+    assert (answer["recovered"], answer["failed"]) == ({first.path: 2}, {})
+    first.refresh_from_db()
+    assert first.fault == ""
+    SegmentCopy.objects.update(checked_at=None)
+    assert check_segments(now()) == 0
+    # Once is enough, though the registered versions may be below their copies now.
+    assert run_command("recoverversions", "offsite", "--json").json()["recovered"] == {}

@@ -1,0 +1,107 @@
+"""How are pieces of binlogs recovered that somebody deleted or overwrote in their bucket?
+
+As backups are: the registered versions are still there, and become the newest again. The manifest
+is known by its digest; the bytes are those that were stored last before the first such manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backups.access import checked_store, locks_of
+from backups.activity import record
+from backups.archive.keys import Keyring
+from backups.binlog_archive.storing.condition import note_piece, segment_fault
+from backups.binlogs.segments.manifest import MAX_MANIFEST_BYTES, segment_digest
+from backups.binlogs.segments.names import DATA_SUFFIX, manifest_of
+from backups.catalog.recover import Recovered
+from backups.catalog.versions import VersionGone
+from backups.exceptions import ArchiveError, MooringError
+from backups.keys.load import known_keys
+from backups.models import Repository, SegmentCopy
+from backups.models.activity import Verb
+from backups.repositories.base import ObjectStore
+from backups.repositories.objects.locks import BucketLocks
+from backups.repositories.objects.versions import (
+    StoredVersion,
+    list_versions,
+    read_version,
+    recover_version,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _PieceObject:
+    """An object of a piece: the version that was registered, and all, the newest first."""
+
+    name: str
+    version: StoredVersion
+    versions: Sequence[StoredVersion]
+
+
+def recover_pieces_of(repository: Repository, now: datetime) -> Iterator[Recovered]:
+    """Recover the pieces in a repository whose identity is whole, yielding each that was."""
+    locks, store, keyring, pieces = locks_of(repository), checked_store(repository), known_keys(), 0
+    if locks is None:
+        return
+    copies = SegmentCopy.objects.filter(repository=repository, expired_at=None)
+    rows = copies.select_related("repository", "segment__timeline__instance").order_by("pk")
+    for copy in rows.iterator(500):
+        try:
+            objects = _recover_piece(locks, store, copy, keyring, now)
+        except MooringError as exc:
+            yield Recovered(copy.path, error=str(exc))
+            continue
+        if objects:
+            pieces += 1
+            yield Recovered(copy.path, objects)
+    if pieces:
+        record(Verb.RECOVERED, repository, details={"pieces": pieces})
+
+
+def _recover_piece(
+    locks: BucketLocks,
+    store: ObjectStore,
+    copy: SegmentCopy,
+    keyring: Keyring | None,
+    now: datetime,
+) -> int:
+    covered = [each for each in _registered(locks, copy) if each.versions[0] != each.version]
+    # What a recovery has copied above the registered version is the same content.
+    if not covered or segment_fault(store, copy, keyring, whole=True) == ("", ""):
+        return 0
+    for each in covered:
+        recover_version(locks.connection, each.name, each.versions, each.version.version)
+        locks.lock(each.name)
+    note_piece(copy, *segment_fault(store, copy, keyring, whole=True), now)
+    return len(covered)
+
+
+def _registered(locks: BucketLocks, copy: SegmentCopy) -> list[_PieceObject]:
+    found = list_versions(locks.connection, copy.path.removesuffix(DATA_SUFFIX))
+    name = manifest_of(copy.path)
+    manifests = [each for each in found.get(name, ()) if _is_manifest(locks, copy, name, each)]
+    data = [each for each in found.get(copy.path, ()) if not each.marker]
+    if not manifests or not data:
+        raise VersionGone(
+            f"no version of {copy.path} with its manifest is in {copy.repository.address}",
+            hint="Restore from the copy in another repository.",
+        )
+    before = [each for each in data if each.stored_at <= manifests[-1].stored_at]
+    return [
+        _PieceObject(copy.path, (before or data[-1:])[0], found[copy.path]),
+        _PieceObject(name, manifests[0], found[name]),
+    ]
+
+
+def _is_manifest(locks: BucketLocks, copy: SegmentCopy, name: str, version: StoredVersion) -> bool:
+    """Whether a version of a manifest is of the piece as registered, under whichever key."""
+    if version.marker or version.size > MAX_MANIFEST_BYTES:
+        return False
+    try:
+        blob = read_version(locks.connection, name, version.version, MAX_MANIFEST_BYTES)
+        return segment_digest(blob)[1] == copy.digest
+    except ArchiveError:
+        return False
