@@ -38,10 +38,16 @@ def shop(db: None) -> Instance:
     return make_instances(1, "shop")[0]
 
 
-def past_run(instance: Instance, began_at: datetime, length: timedelta, **values: object) -> None:
-    kind = str(values.get("kind", "full"))
+def past_run(
+    instance: Instance,
+    began_at: datetime,
+    length: timedelta,
+    *,
+    kind: str = "full",
+    operation: Operation = Operation.BACKUP,
+) -> None:
     job = Job.objects.create(
-        operation=values.pop("operation", Operation.BACKUP), instance=instance, kind=kind,
+        operation=operation, instance=instance, kind=kind,
         status=JobStatus.SUCCEEDED, started_at=began_at, ended_at=began_at + length,
     )  # fmt: skip
     Backup.objects.create(

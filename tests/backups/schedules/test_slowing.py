@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -34,7 +36,8 @@ def shop(db: None) -> Instance:
     return make_instances(1, "shop")[0]
 
 
-def running(shop: Instance, **values: object) -> Job:
+# Any: a schedule's columns.
+def running(shop: Instance, **values: Any) -> Job:
     """A run of a schedule with a window of an hour, which is running since its begin."""
     make_schedule(shop, **{"window": HOUR, "at_window_end": AtWindowEnd.SLOW, **values})
     tick(T0)
@@ -55,9 +58,9 @@ def test_it_is_limited_when_its_window_ends(shop: Instance) -> None:
     job.refresh_from_db()
     assert job.pace_limit is None
     tick(T0 + HOUR)
-    job.refresh_from_db()
-    assert (job.pace_limit, job.status) == (SLOW_BYTES_PER_S, "running")
-    assert not job.cancel_requested
+    slowed = Job.objects.get()
+    assert (slowed.pace_limit, slowed.status) == (SLOW_BYTES_PER_S, "running")
+    assert not slowed.cancel_requested
     last = job.events.last()
     assert last is not None and (last.actor, last.reason) == ("schedule nightly", WORDS)
     assert JobLogLine.objects.get().text == WORDS
