@@ -47,7 +47,7 @@ class ForecastPagesTestCase(TestCase):
         page = self.client.get(reverse("schedule-detail", args=["nightly"]))
         self.assertContains(page, "orders-1 will probably not fit the window:")
         self.assertContains(page, WORDS)
-        self.assertContains(page, "1 not")
+        self.assertContains(page, "1 no")
         BackupSchedule.objects.update(when_unfit="skip")
         page = self.client.get(reverse("schedule-detail", args=["nightly"]))
         self.assertContains(page, "Such runs are not started")
