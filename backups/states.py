@@ -63,6 +63,19 @@ class KindCause(models.TextChoices):
     FULL_OVERDUE = "full_overdue", "The planned full backup was not taken"
 
 
+class HookTime(models.TextChoices):
+    """When a hook runs: ahead of all stages of a job, around its copy, or at its end."""
+
+    BEFORE = "before", "Before"
+    BEFORE_COPY = "before-copy", "Before the copy"
+    AFTER_COPY = "after-copy", "After the copy"
+    AFTER = "after", "After"
+
+
+# Those that also run where the job did not succeed.
+LATE_HOOK_TIMES = (HookTime.AFTER_COPY, HookTime.AFTER)
+
+
 class JobStatus(models.TextChoices):
     PENDING = "pending", "Pending"  # requested; queued for a worker or a free place
     RUNNING = "running", "Running"  # a worker holds its lease and renews it

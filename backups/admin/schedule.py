@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.timezone import now
 
-from backups.admin.bases import ModelAdmin
+from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
+from backups.admin.pace import rate_field
 from backups.models import (
     BackupSchedule,
     InstanceProtection,
@@ -22,8 +23,15 @@ from backups.schedules.pauses import recheck_occurrences
 from backups.schedules.save import save_schedule
 
 
+class ScheduleAdminForm(ModelForm):
+    """A schedule, with its rate as people write it."""
+
+    pace_bytes_per_s = rate_field()
+
+
 @admin.register(BackupSchedule)
 class BackupScheduleAdmin(ModelAdmin):
+    form = ScheduleAdminForm
     list_display = [
         "name", "origin", "kind", "cron", "every_hours", "after", "full_cron", "time_zone",
         "enabled",

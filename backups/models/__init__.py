@@ -16,6 +16,7 @@ from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTab
 from backups.models.deletion import Deletion
 from backups.models.drill import Drill
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
+from backups.models.hook_run import HookRun
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.kept import KeptRestore
@@ -43,6 +44,7 @@ __all__ = [
     "Deletion",
     "Drill",
     "Evidence",
+    "HookRun",
     "Instance",
     "InstanceGroup",
     "InstanceProtection",

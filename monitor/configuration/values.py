@@ -48,6 +48,8 @@ def parsed(field: models.Field[Any, Any], value: Any) -> Any:
         return _chosen(field, value)
     if isinstance(field, models.IntegerField):
         return _checked(value, int, "a whole number")
+    if isinstance(field, models.FloatField):
+        return float(value if type(value) is int else _checked(value, float, "a number"))
     if isinstance(field, models.JSONField):
         return value
     if isinstance(field, models.DateTimeField):

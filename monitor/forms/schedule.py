@@ -14,8 +14,10 @@ from django.forms import BoundField
 from django.utils.timezone import now
 
 from backups.admin.bases import ModelForm
+from backups.admin.pace import OF_SCHEDULE, PACE_HELP, PACE_LABELS, rate_field
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
+from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from backups.models.schedule import PREDECESSORS, SLOW_BYTES_PER_S, AfterRun, WhenUnfit
 from backups.schedule import Rhythm
@@ -45,6 +47,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
+    ("Pace", PACE_COLUMNS),
     ("Repositories", ("repositories", "consolidate_after", "options")),
     ("Later copies", ("copy_to", "copy_opens_at", "copy_closes_at")),
     ("Restore tests", ("restore_tests", "restore_test_days")),
@@ -86,6 +89,7 @@ class ScheduleForm(ModelForm):
         help_text="Bytes per second from the end of the window on, if it is limited then: 20M.",
     )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
+    pace_bytes_per_s = rate_field()
     keep_for = keep_for_field()
     restore_tests = forms.ChoiceField(
         label="Restore tests of",
@@ -131,6 +135,7 @@ class ScheduleForm(ModelForm):
             "restore_test_days": "Days between them",
             "copy_opens_at": "Copied from",
             "copy_closes_at": "Until",
+            **PACE_LABELS,
             **RETENTION_LABELS,
         }
         help_texts = {
@@ -149,6 +154,7 @@ class ScheduleForm(ModelForm):
             "copy_opens_at": "Time of the day, in the time zone above: 00:30. Blank: at once.",
             "copy_closes_at": "No copy is begun after it.",
             "restore_test_days": "Of each instance; one test runs at a time.",
+            **{name: f"{text} {OF_SCHEDULE}" for name, text in PACE_HELP.items()},
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
         }

@@ -25,6 +25,7 @@ from backups.protection import Protection
 from backups.states import BackupKind, JobStatus, Operation
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.forecasts import Forecasts, forecasts_of_instance
+from monitor.selectors.pace import pace_in_words
 
 # Facts about the server, from the newest full backup; the others are about the backup.
 _OF_THE_SERVER = frozenset({"Page size", "Server UUID"})
@@ -52,6 +53,8 @@ class InstanceHeader:
     forecasts: Forecasts
     # Of 3-2-1-1-0.
     spread: Sequence[SpreadAnswer]
+    # What a backup of it keeps to.
+    pace: str
 
     @property
     def next_run_at(self) -> datetime | None:
@@ -86,6 +89,7 @@ def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
         last_full=last_full,
         last_failed=failed.order_by("-id").first(),
         spread=spread_of([instance], now, schedules)[instance.pk],
+        pace=pace_in_words(instance),
         facts=[fact for fact in facts if fact.name in _OF_THE_SERVER],
     )
 

@@ -1,4 +1,4 @@
-"""Shows a schedule: its next runs in local and UTC time, coverage and punctuality."""
+"""Shows a schedule: settings, next runs in local and UTC time, coverage and punctuality."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from backups.management.schedule_rows import (
     rhythm_words,
     schedule_state,
 )
+from backups.management.schedule_settings import settings_fields, settings_rows
 from backups.models import BackupSchedule
+from backups.pacing.entered import describe_own
 from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
 from backups.schedules.forecasts import forecast_next
@@ -30,7 +32,7 @@ RUNS = 10
 
 
 class Command(MooringCommand):
-    help = "Show a schedule: next runs in local and UTC time, coverage, punctuality."
+    help = "Show a schedule: its settings, next runs in local and UTC time, coverage, punctuality."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("schedule", help="Its name.")
@@ -57,10 +59,12 @@ class Command(MooringCommand):
             "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
+            "pace": describe_own(schedule),
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
             "forecasts": forecasts,
             "last_30_days": counts,
+            "settings": settings_fields(schedule),
         }
         rows = [
             (name, format_duration(offset), forecasts[name]) for name, offset in offsets.items()
@@ -69,6 +73,7 @@ class Command(MooringCommand):
             fields,
             [
                 *_lines(schedule, at, punctuality_words(counts)),
+                table(("setting", "value"), settings_rows(schedule)),
                 _table_of_runs(schedule, runs),
                 table(("instance", "starts after", "next run and window"), rows),
             ],
@@ -81,6 +86,7 @@ def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:
         f"{schedule_state(schedule, at)}",
         f"window {format_duration(schedule.window)}, late after "
         f"{format_duration(schedule.grace)}; the last 30 days: {punctual}",
+        f"pace: {describe_own(schedule) or 'as each instance says'}",
         not_reached_words(schedule),
     ]
     return [line for line in lines if line]

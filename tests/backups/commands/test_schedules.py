@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import time_machine
 
 from backups.models import Backup, BackupSchedule, Instance
+from monitor.forms.schedule import ScheduleForm
 from tests.backups.planning import HOUR, T0, make_instances, make_place, make_schedule, tick
 from tests.commands import run_command
 
@@ -63,6 +64,23 @@ def test_showschedule_of_a_rhythm_with_full_backups(nightly: BackupSchedule) -> 
         text = run_command("showschedule", "nightly").stdout
     assert [run["kind"] for run in fields["next_runs"][:2]] == ["full", "incremental"]
     assert "nightly: incremental, 30 2 * * *, full 30 2 * * 0 Europe/Berlin, enabled" in text
+
+
+def test_showschedule_shows_every_setting_of_the_form(nightly: BackupSchedule) -> None:
+    nightly.copy_to.add(make_place("offsite"))
+    BackupSchedule.objects.update(
+        copy_opens_at=time(0, 30), copy_closes_at=time(5), keep_for=timedelta(days=14), retries=3
+    )
+    settings = run_command("showschedule", "nightly", "--json").json()["settings"]
+    assert set(settings) == set(ScheduleForm._meta.fields or ())
+    assert (settings["copy_to"], settings["copy_opens_at"]) == (["offsite"], "00:30:00")
+    assert (settings["repositories"], settings["instances"]) == ([], ["shard-0"])
+    lines = run_command("showschedule", "nightly").stdout.splitlines()
+    rows = {" ".join(line.split()) for line in lines}
+    assert "copied to offsite, between 00:30 and 05:00, Europe/Berlin" in rows
+    assert {"repositories the only enabled one", "keep for 14 d 0 h", "retries 3"} <= rows
+    # A default.
+    assert not [row for row in rows if row.startswith("stagger")]
 
 
 def test_pauseschedule_and_resumeschedule(nightly: BackupSchedule) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.forms import ModelForm
 
 from alerts.models import RuleSetting
 from alerts.states import Severity
@@ -12,6 +13,10 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from monitor.configuration.apply import ConfigurationChange, apply, load_document
 from monitor.configuration.export import build_document, dump
+from monitor.configuration.sections import SECTIONS, Section
+from monitor.forms.instance import InstanceSettingsForm
+from monitor.forms.schedule import ScheduleForm
+from monitor.forms.settings import GroupForm
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db
@@ -24,15 +29,20 @@ groups:
 instances:
 - name: orders-1
   host: 10.0.0.7
+  site: north
   groups: [shop]
   tags: [prod, eu]
   password_file: orders.password
+  pace_factor: 3
 schedules:
 - name: nightly
   cron: 30 1 * * *
   time_zone: Europe/Berlin
   window: 6h
   keep_for: 14d
+  pace_factor: 2.5
+  pace_bytes_per_s: 20971520
+  pace_hours: 08:00-18:00 20M
   groups: [shop]
   repositories: [main]
 rules:
@@ -92,6 +102,19 @@ def test_what_is_exported_makes_the_same_fleet_and_holds_no_secret(
     InstanceGroup.objects.all().delete()
     assert len(applied(again)) == 5
     assert dump(build_document()) == text
+
+
+FORMS: dict[str, type[ModelForm[Any]]] = {
+    "groups": GroupForm,
+    "instances": InstanceSettingsForm,
+    "schedules": ScheduleForm,
+}
+
+
+@pytest.mark.parametrize("section", [each for each in SECTIONS if each.name in FORMS])
+def test_the_document_has_every_setting_of_the_form(section: Section) -> None:
+    fields = set(FORMS[section.name]._meta.fields or ())
+    assert fields == {*section.key, *section.columns, *section.lists}
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(file: Path) -> None:
