@@ -82,6 +82,10 @@ class ForecastPagesTestCase(TestCase):
         shown = self.client.get(reverse("schedule-detail", args=["x"]))
         self.assertContains(shown, "limit its rate, and report the overrun")
 
+    def test_full_speed_is_no_limit_for_the_end_of_a_window(self) -> None:
+        answer = self.client.post(reverse("schedule-add"), typed(slow_bytes_per_s="full"))
+        self.assertIn("slow_bytes_per_s", answer.context["form"].errors)
+
     def test_the_instance_shows_each_of_its_schedules(self) -> None:
         make_schedule("weekly", self.orders, kind="incremental", cron="0 3 * * 6")
         page = self.client.get(reverse("instance-detail", args=["orders-1"]))

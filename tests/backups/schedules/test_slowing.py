@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 
 from backups.models import BackupSchedule, Instance, Job, JobLogLine, JobStage
 from backups.models.schedule import SLOW_BYTES_PER_S, AtWindowEnd
-from backups.schedules.slowing import choose_limit
 from backups.states import JobStatus, StageStatus
 from tests.backups.planning import (
     HOUR,
@@ -47,11 +46,6 @@ def running(shop: Instance, **values: Any) -> Job:
     return job
 
 
-@pytest.mark.parametrize(("by_hand", "limit"), [(None, 20), (0, 20), (5, 5), (20, 20), (50, 20)])
-def test_the_lower_limit_wins(by_hand: int | None, limit: int) -> None:
-    assert choose_limit(by_hand, 20) == limit
-
-
 def test_it_is_limited_when_its_window_ends(shop: Instance) -> None:
     job = running(shop)
     tick(T0 + HOUR - SECOND)
@@ -83,6 +77,7 @@ def test_who_lifts_the_limit_afterwards_keeps_his_will(shop: Instance) -> None:
     [
         (5 * MIB, 5 * MIB, "it stays limited to 5.0 MiB/s"),
         (50 * MIB, 8 * MIB, "limited to 8.0 MiB/s"),
+        (8 * MIB, 8 * MIB, "limited to 8.0 MiB/s"),
         (0, 8 * MIB, "limited to 8.0 MiB/s"),
     ],
 )
@@ -99,7 +94,7 @@ def test_a_limit_by_hand_and_that_of_the_window(
 
 def test_a_run_that_has_copied_is_not_limited(shop: Instance) -> None:
     job = running(shop)
-    JobStage.objects.update(status=StageStatus.SUCCEEDED)
+    JobStage.objects.update(status=StageStatus.SUCCEEDED, ended_at=T0 + 50 * MINUTE)
     tick(T0 + HOUR)
     job.refresh_from_db()
     assert job.pace_limit is None
