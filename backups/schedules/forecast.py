@@ -69,7 +69,7 @@ def forecast(
     lengths = [run.length * _growth(run, size) for run in runs]
     expected = timedelta(seconds=median(length.total_seconds() for length in lengths))
     reason = (
-        f"expected {format_duration(expected)}, window {format_duration(left)}, "
+        f"expected {_written(expected)}, window {_written(left)}, "
         f"from the last {len(runs)} runs{_limited(runs)}"
     )
     return Forecast(Fit.WILL_NOT_FIT if expected > left else Fit.FITS, reason, expected)
@@ -81,6 +81,11 @@ def either(incremental: Forecast, full: Forecast) -> Forecast:
         return incremental
     reason = f"its kind is decided when it starts; incremental {incremental}; full {full}"
     return Forecast(Fit.UNKNOWN, reason)
+
+
+def _written(length: timedelta) -> str:
+    """Write a length in short: windows are whole hours."""
+    return format_duration(length).replace(" h 00 min", " h")
 
 
 def _present_size(runs: Sequence[PastRun], data_bytes: int | None) -> int | None:
@@ -99,4 +104,4 @@ def _limited(runs: Sequence[PastRun]) -> str:
     if len(limited) * 2 < len(runs):
         return ""
     usual = timedelta(seconds=median(length.total_seconds() for length in limited))
-    return f", in which the copy was slowed for {format_duration(usual)}"
+    return f", in which the copy was slowed for {_written(usual)}"

@@ -29,7 +29,7 @@ from tests.backups.planning import (
 
 pytestmark = pytest.mark.django_db
 D = timedelta(days=1)
-EXPECTED = "expected 5 h 00 min, window 4 h 00 min, from the last 4 runs"
+EXPECTED = "expected 5 h, window 4 h, from the last 4 runs"
 
 
 @pytest.fixture
