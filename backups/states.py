@@ -223,7 +223,7 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
     OccurrenceStatus.SUCCEEDED: frozenset(),
     OccurrenceStatus.FAILED: frozenset(),
     OccurrenceStatus.REFUSED: frozenset(),
-    # An observed one, if its run appears in the history later.
+    # An observed one, if its run appears in the history later; and the run that follows it.
     OccurrenceStatus.MISSED: frozenset({OccurrenceStatus.DUE}),
     OccurrenceStatus.SKIPPED: frozenset(),
     OccurrenceStatus.CANCELLED: frozenset(),

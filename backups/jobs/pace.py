@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Q
 
 from backups.activity import record
 from backups.exceptions import BadInput, Refused
@@ -59,6 +60,21 @@ def set_limit(job: Job, bytes_per_s: int | None, *, actor: str) -> None:
         record(Verb.CHANGED, job, details={"pace": words})
         record_note(job, actor, f"pace set: {words}")
     job.pace_limit = bytes_per_s
+
+
+def lower_limit(job: Job, bytes_per_s: int) -> int | None:
+    """Limit a running backup at most to a rate; return the limit in force afterwards.
+
+    None where nothing is left to limit. A lower limit stays, even one that somebody sets at the
+    same moment; 0, which is full speed, is higher than any.
+    """
+    if why_not_limited(job):
+        return None
+    running = Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING)
+    higher = Q(pace_limit=None) | Q(pace_limit=0) | Q(pace_limit__gt=bytes_per_s)
+    if running.filter(higher).update(pace_limit=bytes_per_s):
+        return bytes_per_s
+    return running.values_list("pace_limit", flat=True).first()
 
 
 def why_not_limited(job: Job) -> str:

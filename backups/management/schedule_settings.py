@@ -9,17 +9,20 @@ from typing import Any
 from django.db import models
 
 from backups.models import BackupSchedule
+from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
+from backups.models.schedule import AtWindowEnd
 from backups.schedules.copies import window_of
 from backups.units import format_duration
 
 _LISTS = ("groups", "tags", "instances", "repositories", "copy_to")
 _COLUMNS = (
     "name", "origin", "kind", "enabled", "cron", "time_zone", "every_hours", "anchor_at",
-    "full_cron", "make_up_full", "covers_all", "window", "grace", "stagger", "expected_duration",
-    "at_window_end", "catch_up", "retries", "retry_delay", "max_jobs", "consolidate_after",
+    "after", "after_run", "full_cron", "make_up_full", "covers_all", "window", "grace", "stagger",
+    "expected_duration", "at_window_end", "slow_bytes_per_s", "when_unfit", "catch_up", "retries",
+    "retry_delay", "max_jobs", "consolidate_after",
     "options", "copy_opens_at", "copy_closes_at", "restore_tests", "restore_test_days",
-    *RETENTION_COLUMNS,
+    *RETENTION_COLUMNS, *PACE_COLUMNS,
 )  # fmt: skip
 # What the first lines of the command have said.
 _SHOWN_BEFORE = ("name", "kind", "enabled", "cron", "time_zone", "full_cron", "window", "grace")
@@ -27,7 +30,10 @@ _SHOWN_BEFORE = ("name", "kind", "enabled", "cron", "time_zone", "full_cron", "w
 
 def settings_fields(schedule: BackupSchedule) -> dict[str, object]:
     """Return every setting by the name of its column."""
-    columns: dict[str, object] = {name: getattr(schedule, name) for name in _COLUMNS}
+    columns: dict[str, object] = {
+        name: str(value) if isinstance(value := getattr(schedule, name), models.Model) else value
+        for name in _COLUMNS
+    }
     return columns | {name: _names(schedule, name) for name in _LISTS}
 
 
@@ -58,6 +64,10 @@ def _fields() -> Sequence[models.Field[Any, Any]]:
 def _differs(schedule: BackupSchedule, field: models.Field[Any, Any]) -> bool:
     if field.name == "anchor_at":
         return schedule.every_hours is not None
+    if field.name == "after_run":
+        return schedule.after is not None
+    if field.name == "slow_bytes_per_s":
+        return schedule.at_window_end == AtWindowEnd.SLOW
     if field.name == "restore_test_days":
         return bool(schedule.restore_tests)
     return bool(getattr(schedule, field.name) != field.get_default())

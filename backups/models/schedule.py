@@ -35,7 +35,7 @@ class AtWindowEnd(models.TextChoices):
     """What happens to a run that has not ended when its window closes."""
 
     FINISH = "finish", "Let it finish, and report the overrun"
-    SLOW = "slow", "Limit its rate, and report the overrun"
+    SLOW = "slow", "Limit its rate"
     CANCEL = "cancel", "Stop it"
 
 
@@ -49,8 +49,8 @@ class CatchUp(models.TextChoices):
 class WhenUnfit(models.TextChoices):
     """What happens to a run that will probably not end within its window, by earlier runs."""
 
-    START = "start", "Start it anyway, and log it"
-    SKIP = "skip", "Do not start it: it counts as missed"
+    START = "start", "Start it anyway"
+    SKIP = "skip", "Do not start it"
 
 
 # What a copy may read after its window, unless the schedule says otherwise.
@@ -60,8 +60,8 @@ SLOW_BYTES_PER_S = 20 * 1024**2
 class AfterRun(models.TextChoices):
     """After which end of a run of another schedule a chained one is due."""
 
-    SUCCEEDED = "succeeded", "Only after a run that succeeded"
-    ENDED = "ended", "However the run ended"
+    SUCCEEDED = "succeeded", "That succeeded"
+    ENDED = "ended", "However they ended"
 
 
 # For ``select_related``: a schedule is read with all that it follows, in one query.

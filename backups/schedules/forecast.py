@@ -8,12 +8,11 @@ unknown, which is neither yes nor no.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from backups.states import AUTO, BackupKind
 from backups.units import format_count, format_duration
 
 # The newest runs that are used, and the fewest.
@@ -56,44 +55,37 @@ class Forecast:
 
 
 def forecast(
-    newest_first: Sequence[PastRun], left: timedelta, *, kind: str, data_bytes: int | None = None
+    newest_first: Sequence[PastRun], left: timedelta, *, grows: bool, data_bytes: int | None = None
 ) -> Forecast:
-    """Return whether a run of ``kind`` takes no longer than ``left``.
+    """Return whether a run takes no longer than ``left``.
 
-    ``data_bytes`` is the present size of the instance. Only full backups grow with it.
+    ``data_bytes`` is the present size of the instance; ``grows``: full backups grow with it.
     """
     runs = newest_first[:DEPTH]
     if len(runs) < LEAST:
         known = format_count(len(runs), "earlier run")
         return Forecast(Fit.UNKNOWN, f"{known} of this kind, {LEAST} are needed")
-    size = _present_size(runs, data_bytes) if kind == BackupKind.FULL else None
+    size = _present_size(runs, data_bytes) if grows else None
     lengths = [run.length * _growth(run, size) for run in runs]
     expected = timedelta(seconds=median(length.total_seconds() for length in lengths))
     reason = (
-        f"expected {format_duration(expected)}, window {format_duration(left)}, "
+        f"expected {_written(expected)}, window {_written(left)}, "
         f"from the last {len(runs)} runs{_limited(runs)}"
     )
     return Forecast(Fit.WILL_NOT_FIT if expected > left else Fit.FITS, reason, expected)
 
 
-def forecast_any(
-    by_kind: Mapping[str, Sequence[PastRun]],
-    left: timedelta,
-    *,
-    kind: str,
-    data_bytes: int | None = None,
-) -> Forecast:
-    """As ``forecast``; of an automatic run, whose kind is decided at its start, for both kinds."""
-    if kind != AUTO:
-        return forecast(by_kind.get(kind, ()), left, kind=kind, data_bytes=data_bytes)
-    kinds = (BackupKind.INCREMENTAL, BackupKind.FULL)
-    usual, full = (
-        forecast(by_kind.get(one, ()), left, kind=one, data_bytes=data_bytes) for one in kinds
-    )
-    if usual.fit is full.fit:
-        return usual
-    reason = f"its kind is decided when it starts; incremental {usual}; full {full}"
+def either(incremental: Forecast, full: Forecast) -> Forecast:
+    """Return the forecast of an automatic run, whose kind is decided when it starts."""
+    if incremental.fit is full.fit:
+        return incremental
+    reason = f"its kind is decided when it starts; incremental {incremental}; full {full}"
     return Forecast(Fit.UNKNOWN, reason)
+
+
+def _written(length: timedelta) -> str:
+    """Write a length in short: windows are whole hours."""
+    return format_duration(length).replace(" h 00 min", " h")
 
 
 def _present_size(runs: Sequence[PastRun], data_bytes: int | None) -> int | None:
@@ -112,4 +104,4 @@ def _limited(runs: Sequence[PastRun]) -> str:
     if len(limited) * 2 < len(runs):
         return ""
     usual = timedelta(seconds=median(length.total_seconds() for length in limited))
-    return f", in which the copy was slowed for {format_duration(usual)}"
+    return f", in which the copy was slowed for {_written(usual)}"

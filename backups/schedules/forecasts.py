@@ -14,7 +14,7 @@ from backups.exceptions import BadInput
 from backups.models import Backup, BackupSchedule, Instance
 from backups.pacing.facts import PaceFacts
 from backups.schedule import INSTANT, upcoming
-from backups.schedules.forecast import DEPTH, Forecast, PastRun, forecast_any
+from backups.schedules.forecast import DEPTH, Forecast, PastRun, either, forecast
 from backups.states import AUTO, BackupKind, Operation
 
 # Enough for ten weekly runs; older ones tell little of the next.
@@ -40,12 +40,8 @@ def forecast_runs(runs: Sequence[RunToCome], now: datetime) -> list[Forecast]:
     past = load_past_runs(ids, {kind for run in runs for kind in _kinds(run.kind)}, now)
     sizes = dict(Instance.objects.filter(pk__in=ids).values_list("pk", "data_bytes"))
     return [
-        forecast_any(
-            past.get(run.instance_id, {}), run.left, kind=run.kind,
-            data_bytes=sizes.get(run.instance_id),
-        )
-        for run in runs
-    ]  # fmt: skip
+        _forecast(run, past.get(run.instance_id, {}), sizes.get(run.instance_id)) for run in runs
+    ]
 
 
 def forecast_next(pairs: Sequence[tuple[BackupSchedule, int]], now: datetime) -> list[Forecast]:
@@ -97,5 +93,15 @@ def load_past_runs(ids: Collection[int], kinds: Collection[str], now: datetime) 
     return found
 
 
+def _forecast(
+    run: RunToCome, past: Mapping[str, Sequence[PastRun]], data_bytes: int | None
+) -> Forecast:
+    found = [
+        forecast(past.get(kind, ()), run.left, grows=kind == BackupKind.FULL, data_bytes=data_bytes)
+        for kind in _kinds(run.kind)
+    ]
+    return found[0] if len(found) == 1 else either(*found)
+
+
 def _kinds(kind: str) -> tuple[str, ...]:
-    return (BackupKind.FULL, BackupKind.INCREMENTAL) if kind == AUTO else (kind,)
+    return (BackupKind.INCREMENTAL, BackupKind.FULL) if kind == AUTO else (kind,)

@@ -14,7 +14,7 @@ from django.forms import BoundField
 from django.utils.timezone import now
 
 from backups.admin.bases import ModelForm
-from backups.admin.pace import OF_SCHEDULE, PACE_HELP, PACE_LABELS, rate_field
+from backups.admin.pace import OF_SCHEDULE, PACE_HELP, PACE_LABELS, RateField, rate_field
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.models.pace import PACE_COLUMNS
@@ -25,7 +25,6 @@ from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from backups.states import DrillPoint
 from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
-from monitor.forms.rate import RateField
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -179,8 +178,11 @@ class ScheduleForm(ModelForm):
         return options
 
     def clean_slow_bytes_per_s(self) -> int:
-        """Blank is the default, whatever it was."""
-        return self.cleaned_data["slow_bytes_per_s"] or SLOW_BYTES_PER_S
+        """Blank is the default; full speed would be no limit."""
+        rate: int | None = self.cleaned_data["slow_bytes_per_s"]
+        if rate == 0:
+            raise ValidationError("Enter a number of bytes per second, such as 20M.")
+        return rate or SLOW_BYTES_PER_S
 
     def clean_when_unfit(self) -> str:
         return self.cleaned_data["when_unfit"] or WhenUnfit.START

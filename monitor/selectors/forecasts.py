@@ -31,9 +31,9 @@ class Forecasts:
 
     @property
     def summary(self) -> str:
-        """The counts in words; blank without any instance."""
+        """The counts of yes, no and unknown; blank without any instance."""
         counts = {fit: sum(each.forecast.fit is fit for each in self.shown) for fit in Fit}
-        words = {Fit.FITS: "expected to fit", Fit.WILL_NOT_FIT: "not", Fit.UNKNOWN: "unknown"}
+        words = {Fit.FITS: "yes", Fit.WILL_NOT_FIT: "no", Fit.UNKNOWN: "unknown"}
         return ", ".join(f"{counts[fit]} {word}" for fit, word in words.items() if counts[fit])
 
 

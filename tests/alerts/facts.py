@@ -78,7 +78,7 @@ WELL: dict[type[Facts], dict[str, Any]] = {
     UnfitFacts: {
         "schedule": "nightly",
         "due_at": NOW,
-        "reason": "expected 5 h 10 min, window 4 h 00 min, from the last 9 runs",
+        "reason": "expected 5 h 10 min, window 4 h, from the last 9 runs",
     },
     MissedFacts: {
         "occurrence_id": 9,

@@ -191,7 +191,7 @@ def test_a_run_that_will_not_fit_its_window() -> None:
     (facts,) = fleet_facts(UnfitFacts)
     assert facts.subject.instance_id == orders.pk
     assert (facts.schedule, facts.withheld) == ("nightly", True)
-    assert facts.reason == "expected 5 h 00 min, window 4 h 00 min, from the last 3 runs"
+    assert facts.reason == "expected 5 h, window 4 h, from the last 3 runs"
 
 
 def test_a_purged_copy_is_not_stored() -> None:

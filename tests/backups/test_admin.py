@@ -173,7 +173,8 @@ class ScheduleAdminTestCase(TestCase):
             "name": "nightly", "origin": "managed", "kind": "full", "cron": "0 2 * * *",
             "time_zone": "Europe/Berlin", "anchor_at_0": "2026-03-01", "anchor_at_1": "00:00:00",
             "window": "04:00:00", "grace": "00:15:00", "at_window_end": "finish", "retries": "1",
-            "restore_test_days": "7",
+            "restore_test_days": "7", "after_run": "succeeded", "when_unfit": "start",
+            "slow_bytes_per_s": "20971520",
             "retry_delay": "00:10:00", "stagger": "0", "catch_up": "once",
             "options": "{}", "enabled": "on", **RETENTION_TYPED,
         }  # fmt: skip

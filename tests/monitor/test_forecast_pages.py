@@ -16,7 +16,7 @@ from tests.monitor.forms.test_schedule import typed
 from tests.monitor.planning import make_schedule
 from tests.monitor.rows import make_instance, make_user
 
-WORDS = "expected 5 h 00 min, window 4 h 00 min, from the last 4 runs"
+WORDS = "expected 5 h, window 4 h, from the last 4 runs"
 
 
 def take_long(instance: Instance, length: timedelta = timedelta(hours=5)) -> None:
@@ -47,7 +47,7 @@ class ForecastPagesTestCase(TestCase):
         page = self.client.get(reverse("schedule-detail", args=["nightly"]))
         self.assertContains(page, "orders-1 will probably not fit the window:")
         self.assertContains(page, WORDS)
-        self.assertContains(page, "1 not")
+        self.assertContains(page, "1 no")
         BackupSchedule.objects.update(when_unfit="skip")
         page = self.client.get(reverse("schedule-detail", args=["nightly"]))
         self.assertContains(page, "Such runs are not started")
@@ -80,7 +80,11 @@ class ForecastPagesTestCase(TestCase):
         page = self.client.get(reverse("schedule-edit", args=["x"]))
         self.assertContains(page, 'value="8M"')
         shown = self.client.get(reverse("schedule-detail", args=["x"]))
-        self.assertContains(shown, "limit its rate, and report the overrun")
+        self.assertContains(shown, "limit its rate")
+
+    def test_full_speed_is_no_limit_for_the_end_of_a_window(self) -> None:
+        answer = self.client.post(reverse("schedule-add"), typed(slow_bytes_per_s="full"))
+        self.assertIn("slow_bytes_per_s", answer.context["form"].errors)
 
     def test_the_instance_shows_each_of_its_schedules(self) -> None:
         make_schedule("weekly", self.orders, kind="incremental", cron="0 3 * * 6")

@@ -60,7 +60,7 @@ class ChainedScheduleTestCase(TestCase):
         # The full backups of the one before are no full ones of this.
         self.assertFalse(any(slot.full for slot in page.context["view"].slots))
         page = self.client.get(reverse("schedule-detail", args=["nightly"]))
-        self.assertContains(page, "it has no runs either")
+        self.assertContains(page, "no runs while this schedule is disabled")
 
     def test_a_disabled_schedule_before_it_is_named(self) -> None:
         BackupSchedule.objects.filter(pk=self.nightly.pk).update(enabled=False)

@@ -49,17 +49,7 @@ class Command(MooringCommand):
         }
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
-            "name": schedule.name,
-            "kind": schedule.kind,
-            "rhythm": rhythm_words(schedule),
-            "after": schedule.after.name if schedule.after else None,
-            "after_run": schedule.after_run if schedule.after else None,
-            "not_reached": not_reached_words(schedule),
-            "make_up_full": schedule.make_up_full,
-            "state": schedule_state(schedule, at),
-            "window": schedule.window,
-            "grace": schedule.grace,
-            "pace": describe_own(schedule),
+            **_own_fields(schedule, at),
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
             "forecasts": forecasts,
@@ -78,6 +68,22 @@ class Command(MooringCommand):
                 table(("instance", "starts after", "next run and window"), rows),
             ],
         )
+
+
+def _own_fields(schedule: BackupSchedule, at: datetime) -> dict[str, Any]:
+    return {
+        "name": schedule.name,
+        "kind": schedule.kind,
+        "rhythm": rhythm_words(schedule),
+        "after": schedule.after.name if schedule.after else None,
+        "after_run": schedule.after_run if schedule.after else None,
+        "not_reached": not_reached_words(schedule),
+        "make_up_full": schedule.make_up_full,
+        "state": schedule_state(schedule, at),
+        "window": schedule.window,
+        "grace": schedule.grace,
+        "pace": describe_own(schedule),
+    }
 
 
 def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:

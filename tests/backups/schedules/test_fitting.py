@@ -29,7 +29,7 @@ from tests.backups.planning import (
 
 pytestmark = pytest.mark.django_db
 D = timedelta(days=1)
-EXPECTED = "expected 5 h 00 min, window 4 h 00 min, from the last 4 runs"
+EXPECTED = "expected 5 h, window 4 h, from the last 4 runs"
 
 
 @pytest.fixture
@@ -38,10 +38,16 @@ def shop(db: None) -> Instance:
     return make_instances(1, "shop")[0]
 
 
-def past_run(instance: Instance, began_at: datetime, length: timedelta, **values: object) -> None:
-    kind = str(values.get("kind", "full"))
+def past_run(
+    instance: Instance,
+    began_at: datetime,
+    length: timedelta,
+    *,
+    kind: str = "full",
+    operation: Operation = Operation.BACKUP,
+) -> None:
     job = Job.objects.create(
-        operation=values.pop("operation", Operation.BACKUP), instance=instance, kind=kind,
+        operation=operation, instance=instance, kind=kind,
         status=JobStatus.SUCCEEDED, started_at=began_at, ended_at=began_at + length,
     )  # fmt: skip
     Backup.objects.create(

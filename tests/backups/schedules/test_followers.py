@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -39,12 +40,13 @@ def shop(db: None) -> Instance:
     return make_instances(1, "shop")[0]
 
 
-def chain(*instances: Instance, **values: object) -> tuple[BackupSchedule, BackupSchedule]:
+# Any: a schedule's columns.
+def chain(*instances: Instance, **values: Any) -> tuple[BackupSchedule, BackupSchedule]:
     first = make_schedule(*instances)
     return first, follow(first, *instances, **values)
 
 
-def follow(first: BackupSchedule, *instances: Instance, **values: object) -> BackupSchedule:
+def follow(first: BackupSchedule, *instances: Instance, **values: Any) -> BackupSchedule:
     return make_schedule(*instances, **{"name": "logs", "cron": "", "after": first, **values})
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import ValidationError
 
 from backups.models import BackupSchedule, Instance, Job, JobLogLine, JobStage
 from backups.models.schedule import SLOW_BYTES_PER_S, AtWindowEnd
-from backups.schedules.slowing import choose_limit
 from backups.states import JobStatus, StageStatus
 from tests.backups.planning import (
     HOUR,
@@ -34,7 +35,8 @@ def shop(db: None) -> Instance:
     return make_instances(1, "shop")[0]
 
 
-def running(shop: Instance, **values: object) -> Job:
+# Any: a schedule's columns.
+def running(shop: Instance, **values: Any) -> Job:
     """A run of a schedule with a window of an hour, which is running since its begin."""
     make_schedule(shop, **{"window": HOUR, "at_window_end": AtWindowEnd.SLOW, **values})
     tick(T0)
@@ -44,20 +46,15 @@ def running(shop: Instance, **values: object) -> Job:
     return job
 
 
-@pytest.mark.parametrize(("by_hand", "limit"), [(None, 20), (0, 20), (5, 5), (20, 20), (50, 20)])
-def test_the_lower_limit_wins(by_hand: int | None, limit: int) -> None:
-    assert choose_limit(by_hand, 20) == limit
-
-
 def test_it_is_limited_when_its_window_ends(shop: Instance) -> None:
     job = running(shop)
     tick(T0 + HOUR - SECOND)
     job.refresh_from_db()
     assert job.pace_limit is None
     tick(T0 + HOUR)
-    job.refresh_from_db()
-    assert (job.pace_limit, job.status) == (SLOW_BYTES_PER_S, "running")
-    assert not job.cancel_requested
+    slowed = Job.objects.get()
+    assert (slowed.pace_limit, slowed.status) == (SLOW_BYTES_PER_S, "running")
+    assert not slowed.cancel_requested
     last = job.events.last()
     assert last is not None and (last.actor, last.reason) == ("schedule nightly", WORDS)
     assert JobLogLine.objects.get().text == WORDS
@@ -80,6 +77,7 @@ def test_who_lifts_the_limit_afterwards_keeps_his_will(shop: Instance) -> None:
     [
         (5 * MIB, 5 * MIB, "it stays limited to 5.0 MiB/s"),
         (50 * MIB, 8 * MIB, "limited to 8.0 MiB/s"),
+        (8 * MIB, 8 * MIB, "limited to 8.0 MiB/s"),
         (0, 8 * MIB, "limited to 8.0 MiB/s"),
     ],
 )
@@ -96,7 +94,7 @@ def test_a_limit_by_hand_and_that_of_the_window(
 
 def test_a_run_that_has_copied_is_not_limited(shop: Instance) -> None:
     job = running(shop)
-    JobStage.objects.update(status=StageStatus.SUCCEEDED)
+    JobStage.objects.update(status=StageStatus.SUCCEEDED, ended_at=T0 + 50 * MINUTE)
     tick(T0 + HOUR)
     job.refresh_from_db()
     assert job.pace_limit is None
