@@ -248,7 +248,10 @@ class WaitReason(models.TextChoices):
     NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
     HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"
     SUPERSEDED = "superseded", "A later occurrence replaced it"
+    PREDECESSOR = "predecessor", "The run that it follows did not succeed"
     FAILED = "failed", "An attempt failed"
+    WILL_NOT_FIT = "will_not_fit", "It would not end within its window"
+    WINDOW_SLOWED = "window_slowed", "Limited by the schedule since the end of the window"
     WINDOW_END = "window_end", "Stopped by the schedule at the end of the window"
 
 

@@ -15,7 +15,12 @@ from backups.binlog_archive.storing import condition as binlog_condition
 from backups.catalog import condition
 from backups.chains import due
 from backups.executor.execute import execute
-from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
+from backups.executor.leftovers import (
+    extend_expired,
+    lose_expired,
+    remove_leftovers,
+    remove_leftovers_of_host,
+)
 from backups.health import protection_rows, space
 from backups.health.clock_jump import refuse_clock_jump
 from backups.health.heartbeats import alone, records_heartbeat, silent_since
@@ -54,6 +59,7 @@ def run_job(job_id: int) -> None:
         return
     # Its places are free again: wake the jobs blocked by a limit, the oldest first.
     wake.wake_blocked_jobs()
+    remove_leftovers_of_host()
 
 
 @shared_task(ignore_result=True)

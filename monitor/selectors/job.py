@@ -17,6 +17,7 @@ from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
 from monitor.selectors.drills import drill_of
+from monitor.selectors.job_pace import JobPace, pace_of
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.kept import KeptFolder, load_kept_folder
 from monitor.selectors.progress import Progress, progress_of
@@ -108,6 +109,8 @@ class JobView:
     # Whether a copy that the backup was to have is still missing.
     missing_copies: bool = False
 
+    # How fast it may read; None for all but running backups.
+    pace: JobPace | None = None
     # Where a copy goes; blank for other operations.
     copies_to: str = ""
     hook_runs: Sequence[HookRow] = ()
@@ -190,6 +193,7 @@ def load_job(job: Job, now: datetime) -> JobView:
         backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
         kept=load_kept_folder(job),
         missing_copies=bool(job.problems) and _misses_copies(job),
+        pace=pace_of(job, stages),
         copies_to=_copies_to(job),
         hook_runs=_hooks_of(job, now),
     )
