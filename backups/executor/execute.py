@@ -110,8 +110,6 @@ def _attempt(run: Run) -> tuple[JobStatus, JobOutcome]:
         to, outcome = _run_stages(run, rows, hooked, work)
         numbered = enumerate(hooked.after, start=len(hooked.stages))
         run_late(run, rows, numbered, to, outcome.error, partial(_run_stage, run, rows))
-        if run.problems and to is JobStatus.SUCCEEDED:
-            _write_patiently(run, lambda: record_problems(run))
         return to, outcome
 
 
@@ -289,6 +287,8 @@ def _end(run: Run, to: JobStatus, outcome: JobOutcome) -> bool:
     # Its own row: what is rolled back and written once more must begin with the old status.
     job = copy.copy(run.job)
     with transaction.atomic():
+        if run.problems and to is JobStatus.SUCCEEDED:
+            record_problems(run)
         ended = end(job, to, now=now(), outcome=outcome, actor=job.worker)
         if ended and run.requests_again:
             request_again(job)

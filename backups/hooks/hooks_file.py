@@ -28,6 +28,8 @@ _KNOWN = _OF_COMMANDS | {
     "sql", "when", "on", "on_failure", "seconds", "operations", "instances", "groups", "tags",
     "schedules",
 }  # fmt: skip
+# Read by the programs that start the command, before they give up their rights.
+_OF_LOADER = re.compile(r"PATH|LD_.*|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH")
 _AROUND_COPY = (HookTime.BEFORE_COPY, HookTime.AFTER_COPY)
 Choice = TypeVar("Choice", HookTime, RunsOn, OnFailure)
 
@@ -194,6 +196,11 @@ def _environment(entry: Mapping[str, Any]) -> Mapping[str, str]:
         raise ValueError("environment must be a table of names and texts")
     if ours := [name for name in found if name.startswith("MOORING_")]:
         raise ValueError(f"environment: {ours[0]} is set by Mooring")
+    if early := [name for name in found if _OF_LOADER.fullmatch(name)]:
+        raise ValueError(
+            f"environment: {early[0]} would act on what starts the command, which may be root; "
+            "set it in the command"
+        )
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backups.exceptions import MooringError
 from backups.hooks.definition import Hook, HookResult
 from backups.hooks.run_command import HookWatch, run_command
@@ -11,9 +13,18 @@ from backups.instances.connection import login_of
 from backups.models import Instance, Job
 from backups.states import LATE_HOOK_TIMES, BackupKind, JobStatus, Operation
 
+LONGEST_PROBLEM = 1000
+
 
 def run_hook(hook: Hook, job: Job, moment: HookMoment, watch: HookWatch) -> HookResult:
     """Run it to its end or its limit; raise what the watch does, with all of it ended."""
+    ended = _run(hook, job, moment, watch)
+    # Words of programs and servers: one line of a length that a page can show.
+    problem = " ".join(ended.problem.replace("\0", "").splitlines())[:LONGEST_PROBLEM]
+    return replace(ended, problem=problem)
+
+
+def _run(hook: Hook, job: Job, moment: HookMoment, watch: HookWatch) -> HookResult:
     if hook.command:
         return run_command(hook, variables_of(hook, job, moment), watch)
     try:

@@ -12,6 +12,9 @@ from backups.hooks.variables import schedule_of
 from backups.models import Instance, Job
 from backups.states import Operation
 
+# Other jobs that a schedule leads to do not name it.
+_OF_SCHEDULES = frozenset({Operation.BACKUP, Operation.RESTORE_TEST})
+
 
 def hooks_for(job: Job) -> list[Hook]:
     """Return the hooks of a job, in the order of the file."""
@@ -43,10 +46,10 @@ def hooks_of(
 
 
 def hooks_of_schedule(hooks: Iterable[Hook], schedule: str) -> list[Hook]:
-    """Return those of a schedule's backups, on whichever of its instances."""
+    """Return those of the jobs that a schedule requests, on whichever of its instances."""
     return [
         hook
         for hook in hooks
-        if Operation.BACKUP in hook.scope.operations
+        if not _OF_SCHEDULES.isdisjoint(hook.scope.operations)
         and schedule in (hook.scope.schedules or (schedule,))
     ]

@@ -48,6 +48,9 @@ class RunHook(PlainStage[Any]):
         note_start(self.row, run.token)
         try:
             ended = self._run(run)
+        except LeaseLost:
+            # Open, though the row may still name us: who owns the job next has it to do.
+            raise
         except Stopped:
             note_end(self.row, run.token, HookResult("was stopped"))
             raise

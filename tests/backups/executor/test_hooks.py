@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from django.utils.timezone import now
 from pytest_django import Settings
 
-from backups.exceptions import BadInput
+from backups.exceptions import BadInput, LeaseLost
 from backups.executor.leftovers import lose_expired
 from backups.hooks.owed import owed_here, run_owed
+from backups.hooks.rows import write_rows
+from backups.hooks.selection import hooks_for
 from backups.jobs.cancel import request_cancel
 from backups.jobs.request import create_backup_job
 from backups.models import (
@@ -26,10 +29,13 @@ from backups.models import (
     Occurrence,
     Repository,
 )
+from backups.running.run import Run
 from backups.stages.backup.copy import Copy
+from backups.stages.hook import RunHook
 from backups.states import JobStatus, StageStatus
 from backups.tasks import run_owed_hooks
 from backups.transitions.jobs import claim
+from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.hooks.made import hooks_file, shell_hook
 from tests.backups.taking import (
@@ -155,6 +161,15 @@ def test_hooks_that_only_warn_leave_a_job_with_problems(
     assert {status for _, status in stages_of(job)} == {StageStatus.FAILED}
     assert Backup.objects.filter(made_by=job).exists()
     assert "hook before: hint: exit code 2" in JobLogLine.objects.values_list("text", flat=True)
+
+
+def test_what_a_hook_writes_is_one_line_of_text(
+    orders: Instance, main: Repository, engine: FakeEngine, hooks: Hooks
+) -> None:
+    hooks.write(shell_hook("odd", "before", r"printf 'a\000b\rc\201' >&2; exit 1"))
+    job = backup_of(orders)
+    assert job.error == "hook before: odd refused: exit code 1: ab c\N{REPLACEMENT CHARACTER}"
+    assert rows_of(job) == [("odd", False, 1, "exit code 1: ab c\N{REPLACEMENT CHARACTER}")]
 
 
 def test_a_copy_that_fails_is_released_before_it_is_cleaned_up(
@@ -368,3 +383,33 @@ def test_a_shutdown_during_an_after_hook_leaves_it_to_the_tick(
 
 def interrupted(*_: object) -> None:
     raise SystemExit(143)
+
+
+@pytest.mark.parametrize("when", ["before", "after-copy", "after"])
+def test_a_worker_whose_lease_has_expired_leaves_its_hook_to_others(
+    orders: Instance, hooks: Hooks, when: str
+) -> None:
+    hooks.write(hooks.note("last", when, then="sleep 600"))
+    job = Job.objects.create(operation="backup", instance=orders, kind="full", engine="fake")
+    assert claim(job, worker="here:1", exclusive_key="a", now=now())
+    # Nobody has noticed yet but the worker itself, by its own clock.
+    run = Run(job)
+    (hook,) = hooks_for(job)
+    (kept,) = write_rows(job, [hook])
+    run.hold_lease_until(0)
+    with pytest.raises(LeaseLost):
+        RunHook(hook, kept).run(run, None)
+    assert rows_of(job) == [("last", True, None, "")]
+
+
+def test_problems_of_hooks_come_after_those_of_copies(
+    orders: Instance, main: Repository, engine: FakeEngine, hooks: Hooks, tmp_path: Path
+) -> None:
+    hooks.write(hooks.note("report", "after", then="exit 4"))
+    gone = make_repository("gone", tmp_path / "gone")
+    shutil.rmtree(tmp_path / "gone")
+    job = run_here(create_backup_job(orders, repositories=[main, gone], wake=False))
+    assert job.exit_words == "succeeded with problems"
+    first, second = job.problems.splitlines()
+    assert first.startswith("copy in gone ")
+    assert second == "hook after: report: exit code 4"

@@ -83,6 +83,8 @@ def test_without_a_file_there_are_no_hooks(tmp_path: Path) -> None:
         (('instances = ["orders-2"]', 'user = "root"'), "user: not with sql"),
         (('GATE = "east"', "GATE = 7"), "environment must be a table of names and texts"),
         (('GATE = "east"', 'MOORING_JOB = "7"'), "MOORING_JOB is set by Mooring"),
+        (('GATE = "east"', 'PATH = "/home/vpn/bin"'), "PATH would act on what starts the command"),
+        (('GATE = "east"', 'LD_PRELOAD = "/a.so"'), "LD_PRELOAD would act on what starts"),
         (('user = "vpn"', 'folder = "tmp"'), "folder must be an absolute path"),
         (('user = "vpn"', 'confined = "yes"'), "confined must be true or false"),
         (('user = "vpn"', 'user = ""'), "user must be a text"),
