@@ -19,11 +19,11 @@ from backups.pacing.facts import PaceFacts
 from backups.pacing.guard import GuardNews, GuardState, in_words, judge_redo
 from backups.pacing.limiter import HELD, Limiter
 from backups.pacing.observation import Measure, Observation
-from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, Seen
+from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, ProbeResult
 from backups.pacing.profile import PaceProfile, RedoRace
 from backups.pacing.race import Race
 from backups.pacing.reasons import PaceReason
-from backups.pacing.rule import RuleState, Wanted, decide, first_state, wanted_of
+from backups.pacing.rule import PaceWanted, RuleState, decide, first_state, wanted_of
 from backups.pacing.tally import Tally
 from backups.pacing.target import PaceTarget
 from backups.pacing.view import PaceNow, PaceView
@@ -87,7 +87,7 @@ class PaceController:
         first = HELD if plan.watches else plan.target.limit_at(_now())
         self.limiter = Limiter(first, on_pause=on_pause)
         self._tally = Tally()
-        self._wanted: Wanted | None = None
+        self._wanted: PaceWanted | None = None
         self._state = RuleState(None)
         self._guard = GuardState()
         # The sub-operations that are going on and lock something.
@@ -215,7 +215,7 @@ class PaceController:
         if latest.number == self._handled and at - self._handled_at < OVERDUE_SECONDS:
             return
         # One that is overdue is handled again when it comes.
-        seen = Seen() if latest.number == self._handled else latest
+        seen = ProbeResult() if latest.number == self._handled else latest
         elapsed, read = at - self._handled_at, self.limiter.read_bytes - self._handled_bytes
         self._handled, self._handled_at = latest.number, at
         self._handled_bytes = self.limiter.read_bytes

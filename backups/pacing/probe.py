@@ -45,7 +45,7 @@ JOIN_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeResult:
     """The latest of the probe: its number, and what was seen; None: the instance gave no answer."""
 
     number: int = 0
@@ -60,7 +60,7 @@ class Probe:
         self._connect, self._own_sessions = connect, own_sessions
         self._end = threading.Event()
         self._known = threading.Event()
-        self.latest = Seen()
+        self.latest = ProbeResult()
         self.baseline = UNKNOWN
         # The server as it was connected to first; None: it was not reached yet.
         self.server: Server | None = None
@@ -91,7 +91,7 @@ class Probe:
             self._known.set()
             if self._end.is_set():
                 break
-            self.latest = Seen(self.latest.number + 1, error=error)
+            self.latest = ProbeResult(self.latest.number + 1, error=error)
             pause = FIRST_PAUSE_SECONDS if self.latest.number > began + 2 else pause
             self._end.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -102,13 +102,14 @@ class Probe:
         try:
             server = Server(self._connect(), self._own_sessions)
             self.server = self.server or server
+            self.redo = server.redo()
             if not self._known.is_set():
                 self.baseline = self._take_baseline(server)
                 server.times.end_baseline()
                 self._known.set()
             while not self._end.is_set():
                 seen = self._take_interval(server, INTERVAL_SECONDS)
-                self.latest = Seen(self.latest.number + 1, seen)
+                self.latest = ProbeResult(self.latest.number + 1, seen)
         except (pymysql.err.Error, OSError, MooringError, ValueError, LookupError) as exc:
             return _words(exc)
         finally:

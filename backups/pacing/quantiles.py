@@ -93,7 +93,8 @@ class SeenStatements:
         """Return the lengths of ``total`` statements; ``gap_ms`` is the time between two looks."""
         counts: dict[float, float] = {}
         for age in self._ages.values():
-            length = bucket(age + min(age, gap_ms / 2))
+            # One that was seen twice has gone on for half a gap after the last look.
+            length = bucket(age + gap_ms / 2 if age > gap_ms else age)
             counts[length] = counts.get(length, 0.0) + max(1.0, gap_ms / length)
         return Lengths(counts, max(total, float(len(self._ages))))
 

@@ -48,7 +48,7 @@ FREE_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PaceWanted:
     """What the rule keeps to. None: not watched."""
 
     target_ms: float | None
@@ -82,14 +82,14 @@ def wanted_of(
     *,
     least: float,
     longest: float,
-) -> Wanted:
+) -> PaceWanted:
     """Return what to keep to after an instance was seen before the copy."""
     target = None
     if factor:
         usual = USUAL_MS[measure] if before.p99_ms is None else before.p99_ms
         target = max(factor * usual, LEAST_TARGET_MS[measure])
     lag = (before.lag_s or 0) + lag_seconds if lag_seconds else None
-    return Wanted(target, lag, measure, least, longest)
+    return PaceWanted(target, lag, measure, least, longest)
 
 
 def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
@@ -102,7 +102,7 @@ def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
 
 
 def decide(
-    state: RuleState, wanted: Wanted, seen: Observation | None, read_bytes_per_s: float
+    state: RuleState, wanted: PaceWanted, seen: Observation | None, read_bytes_per_s: float
 ) -> RuleState:
     """Return the next state; ``seen`` is None where an interval brought no observation."""
     state = replace(state, best=max(state.best, read_bytes_per_s))
@@ -117,12 +117,12 @@ def decide(
     return _faster(replace(state, calm=state.calm + 1, settling=0), detail, read_bytes_per_s)
 
 
-def floor_of(state: RuleState, wanted: Wanted) -> float:
+def floor_of(state: RuleState, wanted: PaceWanted) -> float:
     """Return the rate below which the copy is never slowed."""
     return max(wanted.least_bytes_per_s, state.best / wanted.longest)
 
 
-def _judge(wanted: Wanted, seen: Observation) -> tuple[float, PaceReason, str]:
+def _judge(wanted: PaceWanted, seen: Observation) -> tuple[float, PaceReason, str]:
     """Return by how much the worst of what is watched exceeds its target, and its words."""
     found = [(0.0, PaceReason.LATENCY, "")]
     if wanted.target_ms is not None and seen.p99_ms is not None:
@@ -135,7 +135,7 @@ def _judge(wanted: Wanted, seen: Observation) -> tuple[float, PaceReason, str]:
 
 
 def _slower(
-    state: RuleState, wanted: Wanted, over: float, reason: PaceReason, detail: str, read: float
+    state: RuleState, wanted: PaceWanted, over: float, reason: PaceReason, detail: str, read: float
 ) -> RuleState:
     if state.settling:
         return replace(state, settling=state.settling - 1, calm=0, detail=detail)
@@ -169,7 +169,7 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
     return replace(state, rate=rate, too_much=too_much, reason=reason, detail=shown)
 
 
-def _blind(state: RuleState, wanted: Wanted) -> RuleState:
+def _blind(state: RuleState, wanted: PaceWanted) -> RuleState:
     state = replace(state, blind=state.blind + 1, calm=0)
     if state.blind < BLIND_AFTER:
         return state

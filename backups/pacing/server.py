@@ -66,6 +66,13 @@ class Server:
         self._looks += 1
         return running
 
+    def redo(self) -> RedoSeen | None:
+        """Return the redo log as the last status showed it."""
+        written = next((self._status[name] for name in _WRITTEN if name in self._status), None)
+        if written is None or not self._capacity:
+            return None
+        return RedoSeen(written, self._status.get("Innodb_lsn_last_checkpoint"), self._capacity)
+
     def end_interval(self, seconds: float) -> Observation:
         """Return what was seen in the ``seconds`` since the last call."""
         before, own = self._status, self._own_questions
@@ -75,8 +82,8 @@ class Server:
         gap_ms = seconds * 1000 / max(1, self._looks)
         lengths = self.times.lengths(ended, seconds, running, gap_ms)
         self._running = self._looks = 0
-        redo, lag = self._redo(), self._lag()
-        return Observation(seconds, ended / seconds, running, lengths, lag, redo)
+        lag = self._lag()
+        return Observation(seconds, ended / seconds, running, lengths, lag, self.redo())
 
     def close(self) -> None:
         """End the connection, whatever state it is in."""
@@ -101,12 +108,6 @@ class Server:
 
     def _fetch_status(self) -> dict[str, int]:
         return {row["Variable_name"]: int(row["Value"] or 0) for row in self.ask(_STATUS)}
-
-    def _redo(self) -> RedoSeen | None:
-        written = next((self._status[name] for name in _WRITTEN if name in self._status), None)
-        if written is None or not self._capacity:
-            return None
-        return RedoSeen(written, self._status.get("Innodb_lsn_last_checkpoint"), self._capacity)
 
     def _lag(self) -> float | None:
         """Return how far it is behind the source it is furthest behind; None: unknown, or none."""
