@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 # The copy waits no longer than this for the time before it to be seen.
-MOST_WAIT_SECONDS = 8.0
+MOST_WAIT_SECONDS = 5.0
 # An interval counts as without an observation when none came for this long.
 OVERDUE_SECONDS = INTERVAL_SECONDS * 2
 
@@ -164,7 +164,9 @@ class PaceController:
 
     def _give_up(self, exc: Exception) -> None:
         self._failed = True
-        self.limiter.set(self._plan.target.bytes_per_s or None)
+        limit = self._plan.target.bytes_per_s or None
+        self.limiter.set(limit)
+        self._view.show(PaceNow(PaceReason.CONFIGURED, "pacing failed", limit))
         self._log.always(f"pacing failed, the copy continues without it: {exc!r}", warning=True)
         logger.error("pacing of a copy failed", exc_info=exc, extra={"action": "pacing_failed"})
 
