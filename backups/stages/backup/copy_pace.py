@@ -23,7 +23,7 @@ from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 
 SOURCE = "pace"
-# A probe that waits for longer sees nothing any more.
+# A probe that waits for longer than this gives up the query.
 PROBE_SECONDS = 3
 
 
