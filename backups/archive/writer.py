@@ -6,7 +6,7 @@ Memory is bounded: frames in flight times frame size, whatever the size of the i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -98,6 +98,19 @@ class ArchiveWriter:
                 self._meter.current_file = record.path
         for needed in self._filter.take(record):
             self._store(needed)
+
+    def add_file(self, path: str, content: Iterable[bytes]) -> int:
+        """Write a file that is not the engine's, once all of the engine's are there.
+
+        Return its size.
+        """
+        number, size = self._files.unused_number(), 0
+        self.write(FileOpened(number, path))
+        for piece in content:
+            self.write(Data(number, size, memoryview(piece)))
+            size += len(piece)
+        self.write(FileClosed(number, size))
+        return size
 
     def _store(self, record: Record) -> None:
         match record:

@@ -138,9 +138,15 @@ class CloneEngine:
         return server_options(read_donor(folder), encrypted=encrypted)
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
-        return prepare(folder, watch, server=server)
+        return prepare(folder, watch, server=server, memory_bytes=memory_bytes)
 
     def restored_server(
         self,

@@ -61,6 +61,7 @@ from backups.engines.mariadb_backup.metadata import (
     MariadbDetails,
     MetadataCollector,
     parse_facts,
+    read_end_lsn,
 )
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, read_shaping
@@ -69,6 +70,7 @@ from backups.exceptions import EngineError, LockNotGranted
 from backups.pacing.profile import PaceProfile, RedoRace
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
+from backups.programs.redo_progress import RedoProgress
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 from backups.runners.sandbox import Sandbox
@@ -124,14 +126,20 @@ class MariadbBackup:
         return server_options(folder, keys)
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
         links = _remove_foreign(folder, watch)
         settings = {SETTINGS: prepare_settings(folder, keys)}
         shaping = read_shaping(folder)
         proved = prove_keys(folder, shaping, keys, watch.check)
         marked = marked_tables(folder)
-        argv = prepare_argv(str(folder))
+        argv = prepare_argv(str(folder), memory_bytes=memory_bytes)
         owner = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (owner.st_uid, owner.st_gid))
         with (
@@ -251,10 +259,14 @@ def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
     On a full disk it would repeat the same lines for ever, which is no evidence on the backup.
     """
     output: list[str] = []
+    redo = RedoProgress(read_end_lsn(folder))
+    watch.redo_applied(redo)
     with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
         for line in source:
             output.append(line.decode("utf-8", errors="replace").rstrip())
             watch.log(TOOL, output[-1])
+            if redo.feed(output[-1], time.monotonic()):
+                watch.redo_applied(redo)
             fail_if_disk_full(output[-1], folder)
     return "\n".join(output)
 

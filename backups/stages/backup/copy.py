@@ -19,6 +19,7 @@ from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.running.run import Run
 from backups.stages.backup.copy_pace import CopyPace
+from backups.stages.backup.definitions import add_definitions
 from backups.stages.backup.lock_wait import with_holders
 from backups.stages.backup.one_server import read_lsn, refuse_another_source
 from backups.stages.backup.reserve import remove_unfinished, reserve
@@ -60,6 +61,7 @@ class Copy(PlainStage[BackupWork]):
         try:
             with stopped_with(run, (store for _, store in work.stores)):
                 self._copy(run, work, writer, pace)
+                add_definitions(run, work, writer)
                 work.contents = writer.finish()
         except LockNotGranted as exc:
             writer.abort()
