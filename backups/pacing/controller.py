@@ -113,6 +113,8 @@ class PaceController:
     ) -> None:
         self._end.set()
         self._thread.join()
+        # What is written after it was not read from the instance's files.
+        self.limiter.set(None)
         self._probe.close()
 
     # Called by the copy, from any thread
