@@ -80,7 +80,7 @@ class PaceController:
         """``on_pause`` is called again and again while the copy waits, which is no stall."""
         self._plan, self._view = plan, view
         self._log = PaceLog(log)
-        self._probe = Probe(connect, plan.profile.running_sessions(plan.threads))
+        self._probe = Probe(connect)
         self._probing = False
         self._race = Race(plan.profile)
         # The copy reads nothing until the time before it was seen.

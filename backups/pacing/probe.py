@@ -56,8 +56,8 @@ class ProbeResult:
 class Probe:
     """Watches an instance until it is closed. Any thread may read what it saw."""
 
-    def __init__(self, connect: Connect, own_sessions: int = 0) -> None:
-        self._connect, self._own_sessions = connect, own_sessions
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
         self._end = threading.Event()
         self._known = threading.Event()
         self.latest = ProbeResult()
@@ -100,7 +100,7 @@ class Probe:
         """Watch over one connection; return why it ended."""
         server: Server | None = None
         try:
-            server = Server(self._connect(), self._own_sessions)
+            server = Server(self._connect())
             self.server = self.server or server
             self.redo = server.redo()
             if not self._known.is_set():
