@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -134,6 +135,14 @@ def taken() -> PaceFacts:
     return facts
 
 
+def sessions_of(user: str, server: PrivateServer) -> int:
+    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = %s"
+    with server.connect() as root, root.cursor() as cursor:
+        cursor.execute(sql, (user,))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 def said() -> str:
     return "\n".join(JobLogLine.objects.filter(source="pace").values_list("text", flat=True))
 
@@ -186,6 +195,11 @@ def test_an_idle_instance_is_read_at_full_speed(
     facts = taken()
     assert (facts.limited_s, facts.lowest_bytes_per_s, facts.main_reason) == (0, None, "")
     assert "the instance was idle before the copy" in said()
+    # Nothing of the probe is left there.
+    until = time.monotonic() + 10
+    while sessions_of("bk", shop):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_limit_by_hand_holds_at_once(shop: PrivateServer, main: None, settings: Settings) -> None:
