@@ -126,7 +126,7 @@ class PaceController:
         if name in self._plan.profile.locked:
             with self._lock:
                 self._locked.add(name)
-                self._apply()
+                self.limiter.set(None)
 
     def stage_ended(self, name: str) -> None:
         if name == self._plan.profile.race_until:
