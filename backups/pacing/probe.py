@@ -36,7 +36,7 @@ LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.1, 0.25
 # A look must not cost the instance more than this share of a core.
 MOST_COST = 0.05
 # Before the copy: this long for a look at whether anything runs at all, and this long if so.
-FIRST_SECONDS, BASELINE_SECONDS = 0.1, 3.0
+FIRST_SECONDS, BASELINE_SECONDS = 0.1, 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 120.0
 # A query that hangs ends by then, and the thread with it.
 JOIN_SECONDS = 6.0
