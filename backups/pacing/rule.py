@@ -2,7 +2,8 @@
 
 Additive increase, multiplicative decrease, as in the congestion control of TCP:
 
-- A copy of a busy instance begins at ``START``, or a third of what an earlier one read, and grows by half while the measure is calm.
+- A copy of a busy instance begins at ``START``, or at a third of what an earlier one read, and
+  grows by half while the measure is calm.
 - Above the target it falls to 0.7 of what it read, above twice the target to half; then one
   interval passes before it falls again, because that one still shows the effect of the old rate.
 - Between 0.7 of the target and the target it stays.
