@@ -35,7 +35,7 @@ INTERVAL_SECONDS = 1.0
 LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.1, 0.25
 # A look must not cost the instance more than this share of a core.
 MOST_COST = 0.05
-LONGEST_LOOK_PAUSE_SECONDS = 5.0
+LONGEST_LOOK_PAUSE_SECONDS = 2.0
 # Before the copy: this long for a look at whether anything runs at all, and this long if so.
 FIRST_SECONDS, BASELINE_SECONDS = 0.1, 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 120.0

@@ -21,7 +21,7 @@ from backups.pacing.sources import (
 )
 
 # The server ends the session of a process that was suspended.
-IDLE_SECONDS = 15
+IDLE_SECONDS = 6
 _STATUS = """
     SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Innodb_lsn_current',
         'Innodb_lsn_last_checkpoint', 'Innodb_redo_log_current_lsn', 'Innodb_os_log_written')
