@@ -19,11 +19,11 @@ from backups.pacing.facts import PaceFacts
 from backups.pacing.guard import GuardNews, GuardState, in_words, judge_redo
 from backups.pacing.limiter import HELD, Limiter
 from backups.pacing.observation import Measure, Observation
-from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, Seen
+from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, ProbeResult
 from backups.pacing.profile import PaceProfile, RedoRace
 from backups.pacing.race import Race
 from backups.pacing.reasons import PaceReason
-from backups.pacing.rule import RuleState, Wanted, decide, first_state, wanted_of
+from backups.pacing.rule import PaceWanted, RuleState, decide, first_state, wanted_of
 from backups.pacing.tally import Tally
 from backups.pacing.target import PaceTarget
 from backups.pacing.view import PaceNow, PaceView
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 # The copy waits no longer than this for the time before it to be seen.
-MOST_WAIT_SECONDS = 8.0
+MOST_WAIT_SECONDS = 5.0
 # An interval counts as without an observation when none came for this long.
 OVERDUE_SECONDS = INTERVAL_SECONDS * 2
 
@@ -80,14 +80,14 @@ class PaceController:
         """``on_pause`` is called again and again while the copy waits, which is no stall."""
         self._plan, self._view = plan, view
         self._log = PaceLog(log)
-        self._probe = Probe(connect, plan.profile.running_sessions(plan.threads))
+        self._probe = Probe(connect)
         self._probing = False
         self._race = Race(plan.profile)
         # The copy reads nothing until the time before it was seen.
         first = HELD if plan.watches else plan.target.limit_at(_now())
         self.limiter = Limiter(first, on_pause=on_pause)
         self._tally = Tally()
-        self._wanted: Wanted | None = None
+        self._wanted: PaceWanted | None = None
         self._state = RuleState(None)
         self._guard = GuardState()
         # The sub-operations that are going on and lock something.
@@ -113,6 +113,8 @@ class PaceController:
     ) -> None:
         self._end.set()
         self._thread.join()
+        # What is written after it was not read from the instance's files.
+        self.limiter.set(None)
         self._probe.close()
 
     # Called by the copy, from any thread
@@ -124,7 +126,7 @@ class PaceController:
         if name in self._plan.profile.locked:
             with self._lock:
                 self._locked.add(name)
-                self._apply()
+                self.limiter.set(None)
 
     def stage_ended(self, name: str) -> None:
         if name == self._plan.profile.race_until:
@@ -147,7 +149,8 @@ class PaceController:
         source = "" if server is None else server.times.words
         target = None if wanted is None else wanted.target_ms
         facts = self._tally.facts(self._probe.baseline, measure, source, target)
-        self._log.always(summary_words(facts))
+        if source or facts.limited_s:
+            self._log.always(summary_words(facts))
         return facts
 
     # The thread
@@ -164,7 +167,9 @@ class PaceController:
 
     def _give_up(self, exc: Exception) -> None:
         self._failed = True
-        self.limiter.set(self._plan.target.bytes_per_s or None)
+        limit = self._plan.target.bytes_per_s or None
+        self.limiter.set(limit)
+        self._view.show(PaceNow(PaceReason.CONFIGURED, "pacing failed", limit))
         self._log.always(f"pacing failed, the copy continues without it: {exc!r}", warning=True)
         logger.error("pacing of a copy failed", exc_info=exc, extra={"action": "pacing_failed"})
 
@@ -215,7 +220,7 @@ class PaceController:
         if latest.number == self._handled and at - self._handled_at < OVERDUE_SECONDS:
             return
         # One that is overdue is handled again when it comes.
-        seen = Seen() if latest.number == self._handled else latest
+        seen = ProbeResult() if latest.number == self._handled else latest
         elapsed, read = at - self._handled_at, self.limiter.read_bytes - self._handled_bytes
         self._handled, self._handled_at = latest.number, at
         self._handled_bytes = self.limiter.read_bytes

@@ -13,11 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.exceptions import MooringError
 from backups.pacing.observation import (
     ENGINE_QUESTIONS,
     IDLE_QUESTIONS_PER_S,
@@ -37,15 +35,16 @@ INTERVAL_SECONDS = 1.0
 LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.1, 0.25
 # A look must not cost the instance more than this share of a core.
 MOST_COST = 0.05
+LONGEST_LOOK_PAUSE_SECONDS = 2.0
 # Before the copy: this long for a look at whether anything runs at all, and this long if so.
-FIRST_SECONDS, BASELINE_SECONDS = 0.3, 3.0
+FIRST_SECONDS, BASELINE_SECONDS = 0.1, 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 120.0
 # A query that hangs ends by then, and the thread with it.
 JOIN_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeResult:
     """The latest of the probe: its number, and what was seen; None: the instance gave no answer."""
 
     number: int = 0
@@ -56,11 +55,11 @@ class Seen:
 class Probe:
     """Watches an instance until it is closed. Any thread may read what it saw."""
 
-    def __init__(self, connect: Connect, own_sessions: int = 0) -> None:
-        self._connect, self._own_sessions = connect, own_sessions
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
         self._end = threading.Event()
         self._known = threading.Event()
-        self.latest = Seen()
+        self.latest = ProbeResult()
         self.baseline = UNKNOWN
         # The server as it was connected to first; None: it was not reached yet.
         self.server: Server | None = None
@@ -91,7 +90,7 @@ class Probe:
             self._known.set()
             if self._end.is_set():
                 break
-            self.latest = Seen(self.latest.number + 1, error=error)
+            self.latest = ProbeResult(self.latest.number + 1, error=error)
             pause = FIRST_PAUSE_SECONDS if self.latest.number > began + 2 else pause
             self._end.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -100,16 +99,18 @@ class Probe:
         """Watch over one connection; return why it ended."""
         server: Server | None = None
         try:
-            server = Server(self._connect(), self._own_sessions)
+            server = Server(self._connect())
             self.server = self.server or server
+            self.redo = server.redo()
             if not self._known.is_set():
                 self.baseline = self._take_baseline(server)
                 server.times.end_baseline()
                 self._known.set()
             while not self._end.is_set():
                 seen = self._take_interval(server, INTERVAL_SECONDS)
-                self.latest = Seen(self.latest.number + 1, seen)
-        except (pymysql.err.Error, OSError, MooringError, ValueError, LookupError) as exc:
+                self.latest = ProbeResult(self.latest.number + 1, seen)
+        except Exception as exc:
+            # Whatever a server answers: the copy goes on, and the rule knows that nothing was seen.
             return _words(exc)
         finally:
             if server is not None:
@@ -136,6 +137,7 @@ class Probe:
             running = server.look()
             cost = time.monotonic() - asked
             pause = max(LOOK_SECONDS if running else IDLE_LOOK_SECONDS, cost / MOST_COST)
+            pause = min(pause, LONGEST_LOOK_PAUSE_SECONDS)
             left = began + seconds - time.monotonic()
             if left <= pause or self._end.wait(min(pause, left)):
                 self._end.wait(max(0.0, left))

@@ -28,12 +28,10 @@ class Race:
         self._on = False
 
     def begin(self, redo: RedoSeen | None) -> None:
-        """The race begins, with the redo log as it was seen last."""
-        if redo is None or self._kind is RedoRace.NONE:
-            return
-        kept = self._kind is RedoRace.KEPT or redo.checkpoint is None
-        self._begins = redo.written if kept else redo.checkpoint
-        self._on = True
+        """The race begins, with the redo log as it was seen last; None: as it is seen first."""
+        self._on = self._kind is not RedoRace.NONE
+        if redo is not None:
+            self._begins = self._start_from(redo)
 
     def end(self) -> None:
         """All redo that the copy needs has been read."""
@@ -50,11 +48,18 @@ class Race:
 
     def lead(self, redo: RedoSeen | None) -> RedoLead | None:
         """Return by how much the instance is ahead; None: there is no race, or it is unknown."""
-        if not self._on or self._begins is None or redo is None:
+        if not self._on or redo is None:
             return None
+        if self._begins is None:
+            self._begins = self._start_from(redo)
         if self._kind is RedoRace.KEPT:
             kept = max(0, redo.written - self._begins)
             return RedoLead(kept, kept, redo.capacity)
         copied = max(self._begins + self._received, self._scanned)
         most = max(0, redo.written - copied)
         return RedoLead(max(0, most - TOOL_BUFFER_BYTES), most, redo.capacity)
+
+    def _start_from(self, redo: RedoSeen) -> int:
+        if self._kind is RedoRace.KEPT or redo.checkpoint is None:
+            return redo.written
+        return redo.checkpoint

@@ -2,7 +2,8 @@
 
 Additive increase, multiplicative decrease, as in the congestion control of TCP:
 
-- A copy of a busy instance begins at ``START`` and grows by half while the measure is calm.
+- A copy of a busy instance begins at ``START``, or at a third of what an earlier one read, and
+  grows by half while the measure is calm.
 - Above the target it falls to 0.7 of what it read, above twice the target to half; then one
   interval passes before it falls again, because that one still shows the effect of the old rate.
 - Between 0.7 of the target and the target it stays.
@@ -23,6 +24,8 @@ from backups.pacing.reasons import PaceReason
 from backups.units import format_bytes
 
 START_BYTES_PER_S = float(16 << 20)
+# Of the rate of an earlier copy.
+START_SHARE = 1 / 3
 # Below it nobody calls a statement slow, whatever it was before.
 LEAST_TARGET_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
 # Assumed of an instance that was idle before the copy.
@@ -48,7 +51,7 @@ FREE_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PaceWanted:
     """What the rule keeps to. None: not watched."""
 
     target_ms: float | None
@@ -82,14 +85,14 @@ def wanted_of(
     *,
     least: float,
     longest: float,
-) -> Wanted:
+) -> PaceWanted:
     """Return what to keep to after an instance was seen before the copy."""
     target = None
     if factor:
         usual = USUAL_MS[measure] if before.p99_ms is None else before.p99_ms
         target = max(factor * usual, LEAST_TARGET_MS[measure])
     lag = (before.lag_s or 0) + lag_seconds if lag_seconds else None
-    return Wanted(target, lag, measure, least, longest)
+    return PaceWanted(target, lag, measure, least, longest)
 
 
 def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
@@ -97,12 +100,13 @@ def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
     best = max(START_BYTES_PER_S, known_rate)
     if idle:
         return RuleState(None, best)
-    detail = f"{format_bytes(int(START_BYTES_PER_S))}/s until its effect is known"
-    return RuleState(START_BYTES_PER_S, best, reason=PaceReason.STARTING, detail=detail)
+    start = max(START_BYTES_PER_S, known_rate * START_SHARE)
+    detail = f"{format_bytes(int(start))}/s until its effect is known"
+    return RuleState(start, best, reason=PaceReason.STARTING, detail=detail)
 
 
 def decide(
-    state: RuleState, wanted: Wanted, seen: Observation | None, read_bytes_per_s: float
+    state: RuleState, wanted: PaceWanted, seen: Observation | None, read_bytes_per_s: float
 ) -> RuleState:
     """Return the next state; ``seen`` is None where an interval brought no observation."""
     state = replace(state, best=max(state.best, read_bytes_per_s))
@@ -117,12 +121,12 @@ def decide(
     return _faster(replace(state, calm=state.calm + 1, settling=0), detail, read_bytes_per_s)
 
 
-def floor_of(state: RuleState, wanted: Wanted) -> float:
+def floor_of(state: RuleState, wanted: PaceWanted) -> float:
     """Return the rate below which the copy is never slowed."""
     return max(wanted.least_bytes_per_s, state.best / wanted.longest)
 
 
-def _judge(wanted: Wanted, seen: Observation) -> tuple[float, PaceReason, str]:
+def _judge(wanted: PaceWanted, seen: Observation) -> tuple[float, PaceReason, str]:
     """Return by how much the worst of what is watched exceeds its target, and its words."""
     found = [(0.0, PaceReason.LATENCY, "")]
     if wanted.target_ms is not None and seen.p99_ms is not None:
@@ -135,7 +139,7 @@ def _judge(wanted: Wanted, seen: Observation) -> tuple[float, PaceReason, str]:
 
 
 def _slower(
-    state: RuleState, wanted: Wanted, over: float, reason: PaceReason, detail: str, read: float
+    state: RuleState, wanted: PaceWanted, over: float, reason: PaceReason, detail: str, read: float
 ) -> RuleState:
     if state.settling:
         return replace(state, settling=state.settling - 1, calm=0, detail=detail)
@@ -169,7 +173,7 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
     return replace(state, rate=rate, too_much=too_much, reason=reason, detail=shown)
 
 
-def _blind(state: RuleState, wanted: Wanted) -> RuleState:
+def _blind(state: RuleState, wanted: PaceWanted) -> RuleState:
     state = replace(state, blind=state.blind + 1, calm=0)
     if state.blind < BLIND_AFTER:
         return state

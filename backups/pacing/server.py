@@ -20,6 +20,8 @@ from backups.pacing.sources import (
     TimeSource,
 )
 
+# The server ends the session of a process that was suspended.
+IDLE_SECONDS = 6
 _STATUS = """
     SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Innodb_lsn_current',
         'Innodb_lsn_last_checkpoint', 'Innodb_redo_log_current_lsn', 'Innodb_os_log_written')
@@ -38,17 +40,17 @@ _GRANT = f"GRANT SELECT ON {HISTOGRAM_TABLE} TO the backup's account lets it mea
 class Server:
     """An instance as its statements, its redo log and its replication show it."""
 
-    def __init__(self, connection: Connection[DictCursor], own_sessions: int = 0) -> None:
-        """``own_sessions`` is how many running threads of the instance are the copy's own."""
+    def __init__(self, connection: Connection[DictCursor]) -> None:
         self._connection = connection
         # Statements of this connection since the last status, with the query for the next one.
         self._own_questions = 0
+        self.ask(f"SET SESSION wait_timeout = {IDLE_SECONDS}")
         facts = {row["Variable_name"].lower(): row["Value"] for row in self.ask(_VARIABLES)}
         self._capacity = _capacity_of(facts)
         self._lag_query = next((query for query in _REPLICA if self._may(query)), "")
         # What cannot be measured, and why; blank: nothing is missing.
         self.missing = ""
-        self.times = self._choose(facts, own_sessions)
+        self.times = self._choose(facts)
         self._status, self._own_questions = self._fetch_status(), 1
         self._running = self._looks = 0
 
@@ -66,6 +68,13 @@ class Server:
         self._looks += 1
         return running
 
+    def redo(self) -> RedoSeen | None:
+        """Return the redo log as the last status showed it."""
+        written = next((self._status[name] for name in _WRITTEN if name in self._status), None)
+        if written is None or not self._capacity:
+            return None
+        return RedoSeen(written, self._status.get("Innodb_lsn_last_checkpoint"), self._capacity)
+
     def end_interval(self, seconds: float) -> Observation:
         """Return what was seen in the ``seconds`` since the last call."""
         before, own = self._status, self._own_questions
@@ -75,8 +84,8 @@ class Server:
         gap_ms = seconds * 1000 / max(1, self._looks)
         lengths = self.times.lengths(ended, seconds, running, gap_ms)
         self._running = self._looks = 0
-        redo, lag = self._redo(), self._lag()
-        return Observation(seconds, ended / seconds, running, lengths, lag, redo)
+        lag = self._lag()
+        return Observation(seconds, ended / seconds, running, lengths, lag, self.redo())
 
     def close(self) -> None:
         """End the connection, whatever state it is in."""
@@ -84,14 +93,14 @@ class Server:
             self._connection.close()
 
     # Any: variables of a server, by name.
-    def _choose(self, facts: Mapping[str, Any], own_sessions: int) -> TimeSource:
+    def _choose(self, facts: Mapping[str, Any]) -> TimeSource:
         named = f"{facts.get('version', '')} {facts.get('version_comment', '')}"
         if "mariadb" in named.lower():
             return RunningStatements(self.ask)
         with suppress(pymysql.err.Error):
-            return StatementHistogram(self.ask, own_sessions)
+            return StatementHistogram(self.ask)
         self.missing = f"only the mean time of statements is measured: {_GRANT}"
-        return MeanTime(self.ask, own_sessions)
+        return MeanTime(self.ask)
 
     def _may(self, query: str) -> bool:
         with suppress(pymysql.err.OperationalError, pymysql.err.ProgrammingError):
@@ -101,12 +110,6 @@ class Server:
 
     def _fetch_status(self) -> dict[str, int]:
         return {row["Variable_name"]: int(row["Value"] or 0) for row in self.ask(_STATUS)}
-
-    def _redo(self) -> RedoSeen | None:
-        written = next((self._status[name] for name in _WRITTEN if name in self._status), None)
-        if written is None or not self._capacity:
-            return None
-        return RedoSeen(written, self._status.get("Innodb_lsn_last_checkpoint"), self._capacity)
 
     def _lag(self) -> float | None:
         """Return how far it is behind the source it is furthest behind; None: unknown, or none."""

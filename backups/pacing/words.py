@@ -9,7 +9,7 @@ from typing import Protocol
 from backups.pacing.facts import PaceFacts
 from backups.pacing.observation import Baseline
 from backups.pacing.reasons import PaceReason
-from backups.pacing.rule import Wanted
+from backups.pacing.rule import PaceWanted
 from backups.pacing.server import Server
 from backups.units import format_bytes
 
@@ -55,7 +55,7 @@ class PaceLog:
         self.note(f"limit {reason}", f"{limit}: {detail or reason.label.lower()}")
 
 
-def baseline_words(before: Baseline, server: Server | None, wanted: Wanted) -> str:
+def baseline_words(before: Baseline, server: Server | None, wanted: PaceWanted) -> str:
     """Say what the instance was like before the copy, and what follows from it."""
     if server is None:
         return "the instance could not be watched before the copy"

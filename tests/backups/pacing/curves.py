@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from backups.pacing.observation import Baseline, Measure, Observation
 from backups.pacing.quantiles import Lengths
-from backups.pacing.rule import RuleState, Wanted, decide, first_state, wanted_of
+from backups.pacing.rule import PaceWanted, RuleState, decide, first_state, wanted_of
 
 MIB = float(1 << 20)
 # What the engine reads where nothing holds it back.
@@ -57,12 +57,12 @@ def silent(curve: Curve, first: int, last: int) -> Curve:
     return lambda rate, second: None if first <= second <= last else curve(rate, second)
 
 
-def wanted(factor: float = 5.0, longest: float = 8.0) -> Wanted:
+def wanted(factor: float = 5.0, longest: float = 8.0) -> PaceWanted:
     return wanted_of(factor, 0, BEFORE, Measure.P99, least=MIB, longest=longest)
 
 
 def copy(
-    curve: Curve, total: float, *, state: RuleState | None = None, kept: Wanted | None = None
+    curve: Curve, total: float, *, state: RuleState | None = None, kept: PaceWanted | None = None
 ) -> Iterator[Second]:
     """Yield the seconds of a copy of ``total`` bytes."""
     state, kept = state or first_state(idle=False), kept or wanted()

@@ -72,10 +72,11 @@ class TestRace:
         race.end()
         assert race.lead(redo) is None
 
-    def test_an_unknown_log_is_no_race_that_can_be_watched(self) -> None:
+    def test_a_log_that_is_seen_late_is_counted_from_then(self) -> None:
         race = Race(OVERWRITTEN)
         race.begin(None)
-        assert race.lead(RedoSeen(1000, 400, LOG)) is None
+        assert race.lead(None) is None
+        assert race.lead(RedoSeen(1000, 400, LOG)) == RedoLead(0, 600, LOG)
 
     def test_a_donor_keeps_what_is_written_from_the_page_copy_on(self) -> None:
         race = Race(PaceProfile(race=RedoRace.KEPT))

@@ -14,7 +14,7 @@ DEFAULTS = PaceTarget(5, 30, 0)
 
 
 @dataclass
-class Columns:
+class PaceRow:
     pace_factor: float | None = None
     pace_lag_seconds: int | None = None
     pace_bytes_per_s: int | None = None
@@ -27,17 +27,17 @@ def at(text: str) -> datetime:
 
 class TestPrecedence:
     def test_the_settings_hold_where_nothing_else_is_said(self) -> None:
-        assert decide_target(DEFAULTS, Columns(), Columns()) == DEFAULTS
+        assert decide_target(DEFAULTS, PaceRow(), PaceRow()) == DEFAULTS
 
     def test_the_schedule_wins_over_the_instance_value_by_value(self) -> None:
-        schedule = Columns(pace_factor=2.0, pace_bytes_per_s=0)
-        instance = Columns(pace_factor=9.0, pace_lag_seconds=7, pace_bytes_per_s=MIB)
+        schedule = PaceRow(pace_factor=2.0, pace_bytes_per_s=0)
+        instance = PaceRow(pace_factor=9.0, pace_lag_seconds=7, pace_bytes_per_s=MIB)
         found = decide_target(DEFAULTS, schedule, instance)
         assert (found.factor, found.lag_seconds, found.bytes_per_s) == (2, 7, 0)
 
     def test_hours_win_over_the_limit_of_the_rest_of_the_day(self) -> None:
         found = decide_target(
-            DEFAULTS, Columns(None, None, MIB, "08:00-18:00 20M, 22:00-06:00 full")
+            DEFAULTS, PaceRow(None, None, MIB, "08:00-18:00 20M, 22:00-06:00 full")
         )
         limits = [
             found.limit_at(at(time)) for time in ("07:59", "08:00", "18:00", "23:00", "05:59")
@@ -46,13 +46,13 @@ class TestPrecedence:
 
     def test_hours_are_of_the_schedules_zone_or_of_their_own(self) -> None:
         hours = "08:00-18:00 20M"
-        berlin = decide_target(DEFAULTS, Columns(pace_hours=hours), time_zone="Europe/Berlin")
+        berlin = decide_target(DEFAULTS, PaceRow(pace_hours=hours), time_zone="Europe/Berlin")
         assert berlin.limit_at(at("06:30")) == 20 * MIB
-        own = decide_target(DEFAULTS, Columns(pace_hours=f"Asia/Tokyo {hours}"), time_zone="UTC")
+        own = decide_target(DEFAULTS, PaceRow(pace_hours=f"Asia/Tokyo {hours}"), time_zone="UTC")
         assert own.limit_at(at("23:30")) == 20 * MIB
 
 
-class TestText:
+class TestRatesAndHours:
     @pytest.mark.parametrize(
         ("text", "rate"),
         [("20M", 20 * MIB), ("1.5k", 1536), ("500", 500), ("2GiB/s", 2 << 30), ("full", None)],
