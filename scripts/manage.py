@@ -13,7 +13,7 @@ import gc
 import os
 import sys
 
-from backups.runners.priority import lower_own_priority
+from backups.runners.priority import lower_own_priority, lower_own_session
 from scripts.console import SetupError, give_up
 from scripts.prepare import prepare_for_commands
 from scripts.which_folder import command_folder
@@ -30,6 +30,7 @@ def main() -> None:
     if "--foreground" in sys.argv:
         # The job copies, compresses and encrypts in this process, perhaps beside its server.
         lower_own_priority()
+        lower_own_session()
     from scripts.command_line import run_command_line
 
     run_command_line(["manage.py", *sys.argv[1:]])
