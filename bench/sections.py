@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from bench.busy_disk import busy_disk
 from bench.database import OPTIONS, Database, count_rows
 from bench.load import WriteLoad
 from bench.measure import MIB, BenchError, measure, tree_bytes
@@ -47,6 +48,10 @@ class Bench(Rounds):
             {
                 "mooring": lambda: self._restore_raw(label),
                 "zstd": lambda: self._unpack(stream),
+                "mooring, busy disk": lambda: self._beside_a_writer(
+                    lambda: self._restore_raw(label)
+                ),
+                "zstd, busy disk": lambda: self._beside_a_writer(lambda: self._unpack(stream)),
             },
         )
         self.mooring.purge(label)
@@ -94,6 +99,10 @@ class Bench(Rounds):
         done, figures = self.job(lambda: self.mooring.restore(label, target, raw=True))
         self._check_and_remove(target)
         return {**figures, "stage_s": done.stages_s["extract"]}
+
+    def _beside_a_writer(self, candidate: Candidate) -> Mapping[str, float]:
+        with busy_disk(self.folder):
+            return candidate()
 
     def _unpack(self, stream: Path) -> Mapping[str, float]:
         target = self.folder / "restored"

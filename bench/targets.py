@@ -79,6 +79,12 @@ RATIOS: Sequence[Ratio] = (
         _extract("zstd"),
         at_most=0.80,
     ),
+    Ratio(
+        "extract, stage ÷ zstd and mbstream, on a busy disk",
+        _extract("mooring, busy disk", "stage_s"),
+        _extract("zstd, busy disk"),
+        at_most=0.80,
+    ),
     Ratio("peak RSS at the small size, MiB", _memory("small"), at_most=RSS_LIMIT_MIB),
     Ratio("peak RSS at the big size, MiB", _memory("big"), at_most=RSS_LIMIT_MIB),
     Ratio("peak RSS, big ÷ small size", _memory("big"), _memory("small"), at_most=SAME),

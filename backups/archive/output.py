@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from backups.archive.contents import StoredFile
 from backups.archive.meter import Meter
+from backups.archive.writing_out import start_writing_out
 from backups.exceptions import ArchiveError
 
 # The grain of holes: the block size of the filesystems databases live on.
@@ -68,6 +69,7 @@ class OutputFiles:
         try:
             for start, end in runs:
                 write_whole(descriptor, content[start:end], piece.offset + start)
+            start_writing_out(descriptor, piece.offset, length)
         finally:
             os.close(descriptor)
         self._account(self._files[piece.file], length, piece.counted)

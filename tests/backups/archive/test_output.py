@@ -1,11 +1,14 @@
-"""Which blocks of an extracted file stay holes?"""
+"""Which blocks of an extracted file stay holes, and when does the disk begin to write others?"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backups.archive.output import HOLE_BYTES, SAMPLED, content_runs
+from backups.archive.writing_out import WORTH_BYTES, start_writing_out
 
 # A block is zeros, or has one byte that is not: where samples are taken, and elsewhere.
 BLOCKS = st.sampled_from((None, *SAMPLED, 1, HOLE_BYTES - 1))
@@ -33,3 +36,11 @@ def test_holes_are_whole_blocks_of_zeros_and_nothing_else(
         written[block] = content[block]
     # What is no whole block of the file is written, whatever it is.
     assert written == content
+
+
+def test_much_is_passed_on_to_the_disk_at_once_and_little_is_not(tmp_path: Path) -> None:
+    with (tmp_path / "table.ibd").open("wb", buffering=0) as file:
+        file.write(bytes(WORTH_BYTES))
+        assert start_writing_out(file.fileno(), 0, WORTH_BYTES)
+        assert not start_writing_out(file.fileno(), 0, WORTH_BYTES - 1)
+    assert not start_writing_out(-1, 0, WORTH_BYTES)
