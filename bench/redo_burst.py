@@ -51,7 +51,7 @@ def take_or_lose(
     try:
         taken = mooring.take(database, variables=variables)
     except BenchError as exc:
-        say(f"lost: {exc}")
+        say(f"lost: {reason_of(str(exc))}")
         return {"lost": 1.0}
     facts = mooring.pace(taken.label)
     mooring.purge(taken.label)
@@ -61,6 +61,11 @@ def take_or_lose(
         "worst_share": float(facts.get("redo_worst_share", 0) or 0),
         "limited_s": float(facts.get("limited_s", 0)),
     }
+
+
+def reason_of(text: str) -> str:
+    """Return the error of a command that answered with JSON, or all that it wrote."""
+    return next((line.strip() for line in text.splitlines() if '"error": ' in line), text)
 
 
 class Burst:
