@@ -65,6 +65,8 @@ class Mooring:
             "MOORING_HOME": str(self._home),
             "MOORING_COPY_THREADS": str(threads),
             "MOORING_MYSQLD": mysqld,
+            # An installation compiles its modules once, whatever the environment says here.
+            "PYTHONDONTWRITEBYTECODE": "",
         }
 
     def set_up(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts.facts.subject import Facts
+from backups.health.spread import SpreadAnswer
 from backups.norms import Norm
 
 
@@ -65,3 +66,11 @@ class BackupFacts(Facts):
     # In how many repositories it was to be stored, and is. None: not specified.
     wanted_copies: int | None = None
     stored_copies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesFacts(Facts):
+    """The five answers of 3-2-1-1-0 for an instance that has a backup."""
+
+    # In the order of the numbers.
+    answers: tuple[SpreadAnswer, ...] = ()

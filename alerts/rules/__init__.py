@@ -19,11 +19,13 @@ from alerts.rules import (
     proof,
     punctuality,
     running,
+    spread,
     storage,
     success,
 )
 from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
 from alerts.rules.machinery import RULE_BROKEN
+from alerts.rules.spread import COPIES_NOT_SPREAD
 from alerts.rules.success import BACKUP_SUCCEEDED
 
 # Any: each rule checks its own type of facts.
@@ -38,6 +40,7 @@ _FAMILIES = (
     history,
     proof,
     copies,
+    spread,
     storage,
     locks,
     binlogs,
@@ -49,6 +52,7 @@ RULES: Mapping[str, AnyRule] = {rule.name: rule for family in _FAMILIES for rule
 
 __all__ = [
     "BACKUP_SUCCEEDED",
+    "COPIES_NOT_SPREAD",
     "RULES",
     "RULE_BROKEN",
     "AnyRule",

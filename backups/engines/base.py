@@ -13,6 +13,7 @@ from backups.archive.records import Record
 from backups.engines.details import CopyDetails
 from backups.exceptions import BadInput
 from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls
+from backups.pacing.profile import PaceProfile
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.programs.redo_progress import RedoProgress
@@ -200,6 +201,8 @@ class Engine(Protocol[Options]):
     # What can be asked of it beyond what every engine understands, and what it tells beyond that.
     options: ClassVar[type[EngineOptions]]
     details: ClassVar[type[CopyDetails]]
+    # How it may be slowed while it copies.
+    pacing: ClassVar[PaceProfile]
 
     def copy(
         self, request: CopyRequest[Options], observer: CopyObserver

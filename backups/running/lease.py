@@ -99,7 +99,8 @@ class LeaseKeeper:
         self._rows.write_moves()
         self._rows.write_lines()
         if self._run.metered and not self._run.meter.reported:
-            self._sampler.note(self._rows.stage_name, self._run.meter.raw_bytes, now())
+            meter, pace = self._run.meter, self._run.pace
+            self._sampler.note(self._rows.stage_name, meter.raw_bytes, now(), pace=pace)
 
     def _write_progress(self) -> None:
         fields = self._progress()
@@ -116,8 +117,11 @@ class LeaseKeeper:
         if renewing:
             self._renewed = renewed_at
             self._run.hold_lease_until(renewed_at + settings.LEASE_SECONDS)
-        if mine.filter(cancel_requested=True).exists():
-            self._run.stop(CancelRequested())
+        for cancelled, limit in mine.values_list("cancel_requested", "pace_limit"):
+            if cancelled:
+                self._run.stop(CancelRequested())
+            if self._run.pace is not None:
+                self._run.pace.by_hand = limit
 
     def _progress(self) -> dict[str, object]:
         meter = self._run.meter

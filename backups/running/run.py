@@ -22,6 +22,7 @@ from backups.archive.meter import Meter
 from backups.exceptions import LeaseLost
 from backups.models import Job
 from backups.models.job import LogLevel
+from backups.pacing.view import PaceView
 from backups.programs.redo_progress import RedoProgress
 from backups.transitions.jobs import note_process
 
@@ -92,7 +93,11 @@ class Run:
         self.shutdown: SystemExit | None = None
         # Whether the job is requested again when it ends.
         self.requests_again = False
+        # What went wrong although the job continues, a line for each.
+        self.problems: list[str] = []
         self._hooks: list[Callable[[], None]] = []
+        # The pace of the copy that this job makes, while it makes one or has made one.
+        self.pace: PaceView | None = None
         self._lock = threading.Lock()
 
     # Called by stages

@@ -25,6 +25,7 @@ from backups.engines.base import (
 from backups.engines.details import CopyDetails
 from backups.engines.mariadb_backup import MariadbDetails
 from backups.exceptions import EngineError
+from backups.pacing.profile import NOT_PACED, PaceProfile
 from backups.programs.private_server import PrivateServer
 from backups.programs.redo_progress import RedoProgress
 from tests.backups.archive.stores import records_of
@@ -54,6 +55,7 @@ class FakeEngine:
     needs_host: ClassVar[bool] = False
     options: ClassVar[type[EngineOptions]] = FakeOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails
+    pacing: ClassVar[PaceProfile] = NOT_PACED
 
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     fails_after: int | None = None

@@ -48,6 +48,8 @@ from backups.engines.mariadb_backup.host_plugins import engines_here, readable_p
 from backups.engines.mariadb_backup.key_proof import judge_failure, prove_keys, unproved_keys
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
+    BACKUP_LOCK,
+    REDO_COPY,
     STAGES,
     LogReader,
     StageEnded,
@@ -65,6 +67,7 @@ from backups.engines.mariadb_backup.restored import prepare_settings, server_opt
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, read_shaping
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError, LockNotGranted
+from backups.pacing.profile import PaceProfile, RedoRace
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.redo_progress import RedoProgress
@@ -90,6 +93,13 @@ class MariadbBackup:
     needs_host: ClassVar[bool] = True
     options: ClassVar[type[EngineOptions]] = EngineOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails
+    pacing: ClassVar[PaceProfile] = PaceProfile(
+        race=RedoRace.OVERWRITTEN,
+        race_from=REDO_COPY,
+        race_until=REDO_COPY,
+        redo_file="ib_logfile0",
+        locked=frozenset({BACKUP_LOCK}),
+    )
 
     @contextlib.contextmanager
     def copy(
