@@ -139,7 +139,10 @@ class LeaseKeeper:
             "files_done": meter.files_done,
             "files_total": meter.files_total,
             "current_file": meter.current_file[:1000],
-            "rate_bytes_per_s": self._rate(meter.raw_bytes),
+            "rate_bytes_per_s": (
+                meter.reported_rate if meter.reported else self._rate(meter.raw_bytes)
+            ),
+            **(self._run.pace.now.columns() if self._run.pace is not None else {}),
         }
 
     def _activity_at(self) -> datetime | None:
@@ -148,8 +151,6 @@ class LeaseKeeper:
         return now() - silent if self._run.watched else None
 
     def _rate(self, count: int) -> int | None:
-        if self._run.meter.reported:
-            return self._run.meter.reported_rate
         at = time.monotonic()
         if self._samples and count < self._samples[-1][1]:
             # A new stage counts from zero.
