@@ -22,8 +22,8 @@ from backups.programs.server_program import find_mysqld, program
 from bench.arguments import count, names_of, size
 from bench.clone_shell import CloneShell, missing_client
 from bench.database import OPTIONS, Database, free_bytes
-from bench.kindness_sections import LISTENING, Kindness
-from bench.kindness_targets import BURSTS, MARIADB, MYSQL, PACED, RATIOS
+from bench.kindness_sections import Kindness
+from bench.kindness_targets import BURSTS, MARIADB, MYSQL, RATIOS
 from bench.load import WriteLoad
 from bench.mooring import ROOT, Mooring
 from bench.mysql_database import MysqlDatabase
@@ -114,7 +114,7 @@ def _play(
         if asked.redo_burst:
             section = BURSTS[isinstance(database, MysqlDatabase)]
             burst = RedoBurst(server, mooring, samples, folder, asked.redo_burst)
-            burst.play_bursts(section, database, LISTENING, PACED)
+            burst.play_bursts(section, database)
             return
         writers = WriteLoad(server, folder, rate=asked.rate, table_rows=database.rows_per_table)
         bench = Kindness(

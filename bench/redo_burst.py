@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from backups.programs.private_server import PrivateServer
 from bench.database import SCHEMA, Database, await_idle
+from bench.kindness_sections import FULL_SPEED, LISTENING
+from bench.kindness_targets import FULL, PACED
 from bench.measure import BenchError
 from bench.mooring import Mooring
 from bench.rounds import Rounds, say
@@ -27,11 +29,15 @@ ROWS_AT_ONCE = 2000
 class RedoBurst(Rounds):
     """So many runs as there are rounds."""
 
-    def play_bursts(
-        self, section: str, database: Database, variables: Mapping[str, str], name: str
-    ) -> None:
-        for number in range(1, self.rounds + 1):
-            self.turn(section, name, number, lambda: self._one(database, variables))
+    def play_bursts(self, section: str, database: Database) -> None:
+        """At full speed too: what that loses as well is not lost to the pace."""
+        self.play(
+            section,
+            {
+                FULL: lambda: self._one(database, FULL_SPEED),
+                PACED: lambda: self._one(database, LISTENING),
+            },
+        )
 
     def _one(self, database: Database, variables: Mapping[str, str]) -> Mapping[str, float]:
         await_idle(self.server)
@@ -51,7 +57,7 @@ def take_or_lose(
     try:
         taken = mooring.take(database, variables=variables)
     except BenchError as exc:
-        say(f"lost: {exc}")
+        say(f"lost: {reason_of(str(exc))}")
         return {"lost": 1.0}
     facts = mooring.pace(taken.label)
     mooring.purge(taken.label)
@@ -61,6 +67,11 @@ def take_or_lose(
         "worst_share": float(facts.get("redo_worst_share", 0) or 0),
         "limited_s": float(facts.get("limited_s", 0)),
     }
+
+
+def reason_of(text: str) -> str:
+    """Return the error of a command that answered with JSON, or all that it wrote."""
+    return next((line.strip() for line in text.splitlines() if '"error": ' in line), text)
 
 
 class Burst:

@@ -54,7 +54,8 @@ def _folders(proc: Path, cgroups: Path) -> Iterator[tuple[int, Path]]:
         else:
             continue
         # In a container the path may be that outside of it: then only the root is there.
-        folder = root / path.strip("/")
+        # Outside of its namespace it begins with "..".
+        folder = root if ".." in path.split("/") else root / path.strip("/")
         for each in (folder, *folder.parents):
             if each.is_relative_to(root):
                 yield version, each

@@ -8,6 +8,7 @@ import pytest
 
 from bench.kindness import main
 from bench.kindness_targets import CANDIDATES, MARIADB, MYSQL, NONE, PAIRS, RATIOS
+from bench.redo_burst import reason_of
 from bench.report import HEADINGS
 from bench.samples import Samples
 
@@ -60,3 +61,9 @@ def test_all_tools_are_compared_with_no_backup() -> None:
         names = [ratio.name for ratio in RATIOS if ratio.name.startswith(f"{product}: p99")]
         assert names == [f"{product}: p99, {each} ÷ {NONE}" for each in candidates[1:]]
         assert product in HEADINGS
+
+
+def test_a_lost_backup_has_its_reason() -> None:
+    text = 'takebackup ended with 1:\n{\n  "job": 1,\n  "error": "copy failed: too slow",\n}'
+    assert reason_of(text) == '"error": "copy failed: too slow",'
+    assert reason_of("nothing was answered") == "nothing was answered"

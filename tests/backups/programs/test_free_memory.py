@@ -75,6 +75,7 @@ def test_nothing_that_can_be_read_is_unknown(tmp_path: Path) -> None:
 
 def test_a_path_that_leads_out_is_not_followed(kernel: Kernel) -> None:
     kernel.put(kernel.proc / "self" / "cgroup", "0::/../elsewhere\n")
+    kernel.group("", "max", 7)
     kernel.put(kernel.cgroups.parent / "elsewhere" / "memory.max", "7\n")
     kernel.put(kernel.cgroups.parent / "elsewhere" / "memory.current", "0\n")
     assert kernel.free() == 8 * 1024 * MIB
