@@ -15,7 +15,15 @@ from backups.states import JobStatus
 from monitor.charts.instance import instance_charts
 from monitor.selectors.instance_runs import BackupRun, list_runs
 from monitor.selectors.pace_cost import PaceCost, is_beyond_target
-from tests.monitor.rows import GIB, T0, make_backup, make_instance, make_repository, make_user
+from tests.monitor.rows import (
+    GIB,
+    T0,
+    make_backup,
+    make_instance,
+    make_job,
+    make_repository,
+    make_user,
+)
 
 FACTS = PaceFacts(
     measure="p99",
@@ -50,7 +58,7 @@ class PaceCostTestCase(SimpleTestCase):
             {
                 "p99 of statements": "8.0 ms before, 30.0 ms during 3.8 times as long",
                 "Median of statements": "1.0 ms before, 2.0 ms during",
-                "Worst seconds": "120.5 ms",
+                "At its worst": "120.5 ms",
                 "Target": "40.0 ms",
                 "Statements per second": "1,000 before, 985 during 98 %",
                 "Worst replication lag": "3.0 s",
@@ -145,7 +153,9 @@ class PaceCostPagesTestCase(TestCase):
         self.assertIn("unknown before, unknown during", self.page())
 
     def test_runs_bring_the_facts_of_their_backups(self) -> None:
-        Backup.objects.update(pace=FACTS.write())
+        job = make_job(self.backup.instance, JobStatus.SUCCEEDED)
+        Backup.objects.update(pace=FACTS.write(), made_by=job)
+        make_job(self.backup.instance, JobStatus.FAILED)
         with self.assertNumQueries(1):
             runs = list_runs("orders-1")
-        self.assertEqual([run.pace for run in runs if run.pace], [FACTS] * len(runs))
+        self.assertEqual([run.pace for run in runs], [FACTS, None])
