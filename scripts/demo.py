@@ -70,6 +70,7 @@ class Demo:
         """Do the main job, from registering the instance to the proof."""
         self.supervisor.add(self.shop.writer())
         self._register()
+        self._wait_for_earlier()
         self._job("doctor", "doctor", self.shop.instance)
         place = ("--repository", self.repository.name)
         self._job("archive", "archivebinlogs", self.shop.instance, *place)
@@ -96,6 +97,12 @@ class Demo:
                 "addinstance", self.shop.instance, *address, *login, *self.shop.instance_words
             )
             done.touch()
+
+    def _wait_for_earlier(self) -> None:
+        """Let the jobs end that a killed run left; it says how long that takes."""
+        argv = [sys.executable, "-m", "scripts.earlier_jobs", self.shop.instance]
+        if self._run_program(argv, sys.stderr):
+            raise SetupError("an earlier run's job is in the way")
 
     def _restore_and_prove(self) -> None:
         target = self.home / "restored"
@@ -139,7 +146,9 @@ class Demo:
             return _answer(words, exit_code, output.read())
 
     def _run(self, words: Sequence[str], output: IO[str]) -> int:
-        argv = [sys.executable, "manage.py", *words]
+        return self._run_program([sys.executable, "manage.py", *words], output)
+
+    def _run_program(self, argv: Sequence[str], output: IO[str]) -> int:
         with subprocess.Popen(argv, cwd=ROOT, env=dict(self.environment), stdout=output) as command:
             try:
                 while command.poll() is None:

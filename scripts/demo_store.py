@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -27,6 +28,8 @@ from scripts.processes import ROOT
 BUCKET, PREFIX, USER = "mooring-demo", "backups", "mooring"
 # Its own files, and the backups of a few runs.
 NEEDED_BYTES = 3_000_000_000
+# How long a store that the kernel kills may take to leave its ports.
+GONE_SECONDS, POLL_SECONDS = 15.0, 0.2
 # Endpoints at private addresses are refused unless their network is named.
 NETWORKS, LOOPBACK = "MOORING_OUTBOUND_NETWORKS", "127.0.0.1/32"
 # Where scripts/ceph.sh puts one.
@@ -211,17 +214,29 @@ def _free_ports() -> Ports:
 
 
 def _refuse_taken(ports: Ports, folder: Path) -> None:
-    """Refuse to start where another process has a port: its store must not be taken for ours."""
+    """Refuse to start where another process has a port: its store must not be taken for ours.
+
+    The store of a run that was killed is ended by the kernel, and may need a moment to be gone.
+    """
+    deadline = time.monotonic() + GONE_SECONDS
     for port in (ports.gateway, ports.monitor):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as exc:
+        while fault := _why_taken(port):
+            if time.monotonic() > deadline:
                 raise SetupError(
                     f"port {port} of the private object store in {folder} is taken",
                     hint="End what listens there, or set MOORING_HOME to a new folder.",
-                ) from exc
+                ) from fault
+            time.sleep(POLL_SECONDS)
+
+
+def _why_taken(port: int) -> OSError | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            return exc
+    return None
 
 
 def find_demo_ceph(environment: Mapping[str, str]) -> Path:

@@ -4,7 +4,8 @@
     extract_backup.py REPOSITORY --list [--key-file FILE]
     extract_backup.py REPOSITORY [--label LABEL] [--key-file FILE] --to DIR [--only PREFIX]
 
-One file, written from docs/format.md alone. It needs Python 3.11 and two libraries (pip install
+One file, however long, so that it can be kept beside the key and copied alone (decision 0001);
+written from docs/format.md alone. It needs Python 3.11 and two libraries (pip install
 zstandard cryptography) and writes only below DIR, which must be empty or new. REPOSITORY may also
 be the folder of one backup; what the backup needs is in folders beside it. It may also be a file
 that exportbackup wrote. With the library blake3

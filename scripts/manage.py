@@ -9,6 +9,7 @@ Django twice before every command.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -19,6 +20,7 @@ from scripts.which_folder import command_folder
 
 
 def main() -> None:
+    gc.disable()
     try:
         # For all that read it afterwards: the settings first of all.
         os.environ["MOORING_HOME"] = str(command_folder(os.environ))
@@ -29,9 +31,9 @@ def main() -> None:
         # The job copies, compresses and encrypts in this process, perhaps beside its server.
         lower_own_priority()
         lower_own_session()
-    from django.core.management import execute_from_command_line
+    from scripts.command_line import run_command_line
 
-    execute_from_command_line(["manage.py", *sys.argv[1:]])
+    run_command_line(["manage.py", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from alerts.evaluation.findings import RuleResults, check_rules, result_of_broke
 from alerts.evaluation.thresholds import SettingsBook, load_settings
 from alerts.facts import Facts, load_fleet_facts, load_site_facts
 from alerts.models import Alert
-from alerts.rules import RULE_BROKEN
+from alerts.rules import COPIES_NOT_SPREAD, RULE_BROKEN
 from alerts.states import OPEN_ALERT_STATUSES
 from backups.models import Instance
 
@@ -69,9 +69,12 @@ def _evaluate_instances(
     ended_jobs: Collection[int] = (),
 ) -> EvaluationOutcome:
     open_before = _open_alerts().filter(instance__in=ids)
+    spread = book.enabled_anywhere(COPIES_NOT_SPREAD)
     held = [job for job in open_before.values_list("job_id", flat=True) if job is not None]
     return _evaluate(
-        lambda: load_fleet_facts(ids, now, held_jobs=held, ended_jobs=ended_jobs),
+        lambda: load_fleet_facts(
+            ids, now, held_jobs=held, ended_jobs=ended_jobs, with_spread=spread
+        ),
         "facts of instances",
         book,
         open_before,

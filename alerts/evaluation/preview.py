@@ -10,7 +10,7 @@ from alerts.evaluation.evaluate import chunks
 from alerts.evaluation.findings import RuleResult, check_rules
 from alerts.evaluation.thresholds import SettingsBook, load_settings
 from alerts.facts import Facts, load_fleet_facts, load_site_facts
-from alerts.rules import RULES, AnyRule
+from alerts.rules import COPIES_NOT_SPREAD, RULES, AnyRule
 from backups.models import Instance
 
 
@@ -40,7 +40,8 @@ def preview_rules(
     whole_fleet = instance_ids is None
     all_ids = Instance.objects.order_by("id").values_list("id", flat=True)
     for chunk in chunks(list(all_ids) if instance_ids is None else instance_ids):
-        _add(previews, load_fleet_facts(chunk, now), rules, book)
+        facts = load_fleet_facts(chunk, now, with_spread=COPIES_NOT_SPREAD in rules)
+        _add(previews, facts, rules, book)
     if whole_fleet:
         _add(previews, load_site_facts(now), rules, book)
     return list(previews.values())

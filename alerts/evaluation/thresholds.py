@@ -80,6 +80,11 @@ class SettingsBook:
         """Whether a rule is enabled for the whole fleet, narrower settings aside."""
         return self._for_all[rule.name].enabled
 
+    def enabled_anywhere(self, rule: AnyRule) -> bool:
+        """Whether a rule is enabled for the whole fleet or any part of it."""
+        narrower = self._narrower.get(rule.name, ())
+        return self.enabled(rule) or any(change.enabled for change in narrower)
+
     def settings_of(self, rule: AnyRule, subject: Subject) -> EffectiveSettings:
         """Return what applies; of several settings of equal scope the newest wins."""
         settings = self._for_all.get(rule.name) or _defaults(rule)

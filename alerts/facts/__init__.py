@@ -10,6 +10,7 @@ from alerts.facts.load_binlogs import build_binlogs
 from alerts.facts.load_chains import build_chains
 from alerts.facts.load_copies import build_missing_copies
 from alerts.facts.load_evidence import build_drills, build_evidence
+from alerts.facts.load_forecasts import build_forecasts
 from alerts.facts.load_history import load_history
 from alerts.facts.load_instances import (
     build_backup_facts,
@@ -20,6 +21,7 @@ from alerts.facts.load_jobs import build_active_jobs, build_failures
 from alerts.facts.load_occurrences import build_late, build_missed
 from alerts.facts.load_recoverable import load_recoverable
 from alerts.facts.load_site import load_site_facts
+from alerts.facts.load_spread import build_spread
 from alerts.facts.load_success import build_successes
 from alerts.facts.subject import Facts, Subject
 
@@ -32,10 +34,12 @@ def load_fleet_facts(
     *,
     held_jobs: Collection[int] = (),
     ended_jobs: Collection[int] = (),
+    with_spread: bool = False,
 ) -> list[Facts]:
     """Read the facts of these instances, except disabled ones.
 
-    ``held_jobs`` are the jobs of open alerts, read at any age; ``ended_jobs`` are new successes.
+    ``held_jobs`` are the jobs of open alerts, read at any age; ``ended_jobs`` are new successes;
+    ``with_spread``: whether a rule about 3-2-1-1-0 is to be checked, which most sites have off.
     """
     rows = load_instances(ids)
     belongings = load_belonging({pk: row.name for pk, row in rows.items()}, now)
@@ -51,10 +55,13 @@ def load_fleet_facts(
     facts += build_active_jobs(now, belongings, history)
     facts += build_late(now, belongings)
     facts += build_missed(now, belongings)
+    facts += build_forecasts(now, belongings, history)
     facts += build_evidence(now, belongings)
     facts += build_drills(now, belongings)
     facts += build_missing_copies(now, belongings)
     facts += build_binlogs(now, belongings)
+    if with_spread:
+        facts += build_spread(now, belongings, history)
     if ended_jobs:
         facts += build_successes(now, belongings, ended_jobs)
     return facts

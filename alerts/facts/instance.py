@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts.facts.subject import Facts
+from backups.health.spread import SpreadAnswer
 from backups.norms import Norm
 from backups.pacing.facts import PaceFacts
 
@@ -68,3 +69,11 @@ class BackupFacts(Facts):
     stored_copies: int = 0
     # What it cost its instance; None is unknown.
     pace: PaceFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesFacts(Facts):
+    """The five answers of 3-2-1-1-0 for an instance that has a backup."""
+
+    # In the order of the numbers.
+    answers: tuple[SpreadAnswer, ...] = ()

@@ -20,11 +20,13 @@ from alerts.rules import (
     proof,
     punctuality,
     running,
+    spread,
     storage,
     success,
 )
 from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
 from alerts.rules.machinery import RULE_BROKEN
+from alerts.rules.spread import COPIES_NOT_SPREAD
 from alerts.rules.success import BACKUP_SUCCEEDED
 
 # Any: each rule checks its own type of facts.
@@ -40,6 +42,7 @@ _FAMILIES = (
     pace,
     proof,
     copies,
+    spread,
     storage,
     locks,
     binlogs,
@@ -51,6 +54,7 @@ RULES: Mapping[str, AnyRule] = {rule.name: rule for family in _FAMILIES for rule
 
 __all__ = [
     "BACKUP_SUCCEEDED",
+    "COPIES_NOT_SPREAD",
     "RULES",
     "RULE_BROKEN",
     "AnyRule",

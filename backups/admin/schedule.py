@@ -33,9 +33,11 @@ class ScheduleAdminForm(ModelForm):
 class BackupScheduleAdmin(ModelAdmin):
     form = ScheduleAdminForm
     list_display = [
-        "name", "origin", "kind", "cron", "every_hours", "full_cron", "time_zone", "enabled",
+        "name", "origin", "kind", "cron", "every_hours", "after", "full_cron", "time_zone",
+        "enabled",
     ]  # fmt: skip
     list_filter = ["enabled", "origin", "kind"]
+    list_select_related = ["after"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories", "copy_to"]
     # Schedules are paused on their page or by a command, which require a reason.
@@ -70,7 +72,7 @@ class OccurrenceAdmin(HistoryAdmin):
     list_filter = ["status", "kind", "reason", "due_at"]
     list_select_related = ["schedule", "instance"]
     search_fields = ["schedule__name", "instance__name", "detail"]
-    autocomplete_fields = ["schedule", "instance", "job"]
+    autocomplete_fields = ["schedule", "instance", "job", "follows"]
 
 
 @admin.register(ObservedHistory)

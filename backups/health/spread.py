@@ -57,6 +57,8 @@ class SpreadAnswer:
     # What there is, and what is missing, as a sentence each; the second blank if it is met.
     found: str
     missing: str = ""
+    # How many there are for certain: of errors, those known.
+    count: int = 0
 
     @property
     def tone(self) -> str:
@@ -82,8 +84,9 @@ def _copies(current: Sequence[PlacedCopy]) -> SpreadAnswer:
     found = f"the instance's own data, and {names}" if names else "only the instance's own data"
     if (lacking := COPIES - 1 - len(current)) > 0:
         more = "another repository" if lacking == 1 else f"{lacking} repositories"
-        return SpreadAnswer(wanted, False, found, f"Keep a recent copy in {more}.")
-    return SpreadAnswer(wanted, True, found)
+        missing = f"Keep a recent copy in {more}."
+        return SpreadAnswer(wanted, False, found, missing, count=1 + len(current))
+    return SpreadAnswer(wanted, True, found, count=1 + len(current))
 
 
 def _media(facts: SpreadFacts, current: Sequence[PlacedCopy]) -> SpreadAnswer:
@@ -91,15 +94,15 @@ def _media(facts: SpreadFacts, current: Sequence[PlacedCopy]) -> SpreadAnswer:
     places = {copy.medium for copy in current}
     apart = places - {facts.medium, ""}
     if len(apart) >= MEDIA or (apart and facts.medium):
-        return SpreadAnswer(wanted, True, ", ".join(sorted(apart)))
+        count = len(apart) + bool(facts.medium)
+        return SpreadAnswer(wanted, True, ", ".join(sorted(apart)), count=count)
     if not current:
         return SpreadAnswer(wanted, False, "no recent copy", "Keep a copy on another disk.")
     if "" in places or not facts.medium:
         unknown = "the disk of the data" if not facts.medium else "the disk of a repository"
         return SpreadAnswer(wanted, None, f"{unknown} is not known")
-    return SpreadAnswer(
-        wanted, False, "every copy is on the disk of the data", "Keep a copy on another disk."
-    )
+    found = "every copy is on the disk of the data"
+    return SpreadAnswer(wanted, False, found, "Keep a copy on another disk.", count=1)
 
 
 def _sites(facts: SpreadFacts, current: Sequence[PlacedCopy]) -> SpreadAnswer:
@@ -107,7 +110,7 @@ def _sites(facts: SpreadFacts, current: Sequence[PlacedCopy]) -> SpreadAnswer:
     elsewhere = [copy for copy in current if copy.site and copy.site != facts.site]
     if elsewhere and facts.site:
         found = ", ".join(f"{copy.repository} at {copy.site}" for copy in elsewhere)
-        return SpreadAnswer(wanted, True, found)
+        return SpreadAnswer(wanted, True, found, count=len(elsewhere))
     if not facts.site:
         return SpreadAnswer(
             wanted, None, "the site of the instance is not known", "Enter it under Configure."
@@ -126,7 +129,7 @@ def _undeletable(current: Sequence[PlacedCopy]) -> SpreadAnswer:
     wanted = "1 that nobody can delete"
     safe = [f"{copy.repository}: {copy.undeletable_by}" for copy in current if copy.undeletable_by]
     if safe:
-        return SpreadAnswer(wanted, True, "; ".join(safe))
+        return SpreadAnswer(wanted, True, "; ".join(safe), count=len(safe))
     return SpreadAnswer(
         wanted,
         False,
@@ -141,7 +144,9 @@ def _errors(facts: SpreadFacts, current: Sequence[PlacedCopy]) -> SpreadAnswer:
     if failed or facts.faulty:
         faults = [f"the newest check in {', '.join(failed)} failed"] if failed else []
         faults += [f"{facts.faulty} copies cannot be used"] if facts.faulty else []
-        return SpreadAnswer(wanted, False, "; ".join(faults), "Take a backup, then verify it.")
+        count = len(failed) + facts.faulty
+        missing = "Take a backup, then verify it."
+        return SpreadAnswer(wanted, False, "; ".join(faults), missing, count=count)
     unproven = [
         copy.repository
         for copy in current

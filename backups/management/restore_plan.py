@@ -23,6 +23,7 @@ def answer_plan(plan: RestorePlan) -> Answer:
         "estimate_low": prediction.low if prediction is not None else None,
         "estimate_high": prediction.high if prediction is not None else None,
         "estimate_basis": estimate.basis,
+        "deleted_from": plan.mark.due_at if plan.mark is not None else None,
         "would_be_refused": bool(plan.refused),
         "checks": [check.as_json() for check in plan.checks],
     }
@@ -35,7 +36,7 @@ def _shown(plan: RestorePlan) -> list[RenderableType]:
         checks.add_row(check.verdict.value, check.name, check.found)
     length = format_duration(plan.estimate.length)
     about = f"about {length}" if plan.estimate.length is not None else "unknown"
-    hints = [f"HINT: {check.name}: {check.hint}" for check in plan.refused if check.hint]
+    hints = [f"HINT: {check.name}: {check.hint}" for check in plan.checks if check.hint]
     return [
         f"{plan.restore.copy} would be restored to {plan.restore.target}",
         checks,

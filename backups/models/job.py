@@ -190,6 +190,11 @@ class Job(models.Model):
         with_problems = self.problems and self.status == JobStatus.SUCCEEDED
         return "succeeded with problems" if with_problems else ""
 
+    @property
+    def worker_host(self) -> str:
+        """The host of its worker; blank before it was claimed."""
+        return self.worker.rpartition(":")[0]
+
     def run_time(self, at: datetime) -> timedelta | None:
         """How long the job ran, or has been running at ``at``; None before it started."""
         if self.started_at is None:

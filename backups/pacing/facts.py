@@ -56,8 +56,8 @@ class PaceFacts:
         known: dict[str, Any] = {}
         for field in fields(cls):
             value = stored.get(field.name)
-            if field.type in _NUMBERS and _is_number(value):
-                known[field.name] = int(value) if "int" in str(field.type) else float(value)
+            if field.type in _NUMBERS and (number := _number(value)) is not None:
+                known[field.name] = int(number) if "int" in str(field.type) else float(number)
             elif field.type == "str" and isinstance(value, str):
                 known[field.name] = value[:LONGEST_WORD]
         return cls(**known)
@@ -73,6 +73,8 @@ class PaceFacts:
 _NUMBERS = frozenset({"int", "float", "int | None", "float | None"})
 
 
-# Any: a manifest may hold whatever somebody wrote into it.
-def _is_number(value: Any) -> bool:
-    return type(value) in {int, float} and math.isfinite(value) and 0 <= value < 1 << 62
+def _number(value: object) -> int | float | None:
+    """Return a number that a column can hold; a manifest may have been changed by somebody."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) and 0 <= value < 1 << 62 else None

@@ -16,6 +16,7 @@ class PaceReason(enum.StrEnum):
     CONFIGURED = "configured"  # the limit of the instance, the schedule or the hour
     BY_HAND = "by_hand"  # the limit that somebody set for the job
     LONGEST = "longest"  # it would take too long if it were slowed further
+    LOCKED = "locked"  # full speed: something on the instance is locked meanwhile
     REDO = "redo"  # full speed: the redo log would be overwritten before it is copied
 
     @property
@@ -32,6 +33,7 @@ _LABELS = {
     PaceReason.CONFIGURED: "Configured limit",
     PaceReason.BY_HAND: "Limit set for this job",
     PaceReason.LONGEST: "Slowed as far as its time allows",
+    PaceReason.LOCKED: "Full speed while the instance is locked",
     PaceReason.REDO: "Full speed: the redo log is nearly overwritten",
 }
 PACE_REASONS = tuple((reason.value, reason.label) for reason in PaceReason)

@@ -24,9 +24,10 @@ from backups.catalog.copies import open_chain
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET, refuse_way
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Deletion, Job
 from backups.restores.ancestors import check_ancestors
 from backups.restores.estimates import Estimate, estimate_recovery, estimate_time
+from backups.restores.marked import check_deletion, marks_of
 from backups.restores.target import (
     check_room,
     check_server,
@@ -66,6 +67,8 @@ class RestorePlan:
     checks: list[Check] = field(default_factory=list)
     # What is replayed; None: nothing, or it is not known before the backup is prepared.
     recovery: Recovery | None = None
+    # The deletion that the copy is marked for; None: it is not.
+    mark: Deletion | None = None
 
     @property
     def refused(self) -> list[Check]:
@@ -88,6 +91,8 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
     recoveries: list[Recovery] = []
     program = restore.mysqld or default_mysqld
     checks = [_run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers))]
+    mark = marks_of([restore.copy]).get(restore.copy.pk)
+    checks += check_deletion(restore.copy, mark)
     if restore.goal is not None:
         find = partial(_check_transactions, restore, restore.goal, recoveries)
         checks.append(_run_check("transactions to replay", find))
@@ -106,7 +111,7 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         if recovery is not None
         else estimate_time(restore.copy)
     )
-    return RestorePlan(restore, estimate, checks, recovery)
+    return RestorePlan(restore, estimate, checks, recovery, mark)
 
 
 def command_of(restore: PlannedRestore) -> str:

@@ -29,6 +29,8 @@ def plain(field: models.Field[Any, Any], value: Any) -> Any:
         return format_length(value)
     if isinstance(value, datetime | time):
         return value.isoformat()
+    if isinstance(value, models.Model):
+        return str(value)
     if isinstance(field, models.IntegerField) and field.choices:
         return str(dict(field.flatchoices)[value]).lower()
     return value

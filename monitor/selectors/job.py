@@ -12,7 +12,7 @@ from backups.exceptions import BadInput
 from backups.jobs.copying import target_of
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
-from backups.models import Drill, Evidence, Job, JobEvent, JobStage, WantedCopy
+from backups.models import Drill, Evidence, HookRun, Job, JobEvent, JobStage, WantedCopy
 from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
@@ -67,6 +67,27 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HookRow:
+    """One hook of the job."""
+
+    hook: HookRun
+    run_time: timedelta | None
+    job_ended: bool
+
+    @property
+    def result(self) -> str:
+        """How it ended, or what is to be expected of it."""
+        hook = self.hook
+        if hook.ended_at is not None:
+            return hook.problem or "succeeded"
+        if hook.started_at is not None and not self.job_ended:
+            return "running"
+        if hook.open and self.job_ended:
+            return f"owed: it runs on {hook.host} once the process control runs there"
+        return "not run" if self.job_ended else "not run yet"
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     """The live part of the page of a job."""
 
@@ -92,6 +113,11 @@ class JobView:
     pace: JobPace | None = None
     # Where a copy goes; blank for other operations.
     copies_to: str = ""
+    hook_runs: Sequence[HookRow] = ()
+
+    @property
+    def failed_hooks(self) -> bool:
+        return any(row.hook.problem for row in self.hook_runs)
 
     @property
     def moment(self) -> datetime | None:
@@ -169,7 +195,13 @@ def load_job(job: Job, now: datetime) -> JobView:
         missing_copies=bool(job.problems) and _misses_copies(job),
         pace=pace_of(job, stages),
         copies_to=_copies_to(job),
+        hook_runs=_hooks_of(job, now),
     )
+
+
+def _hooks_of(job: Job, now: datetime) -> list[HookRow]:
+    rows = HookRun.objects.filter(job=job).order_by("position")
+    return [HookRow(row, row.run_time(now), not job.active) for row in rows]
 
 
 def _copies_to(job: Job) -> str:

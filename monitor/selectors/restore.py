@@ -9,7 +9,8 @@ from typing import NamedTuple
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Sum
 
-from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance
+from backups.models import Backup, BackupAncestor, BackupCopy, Deletion, Evidence, Instance
+from backups.restores.marked import marks_of
 from backups.restores.target import restored_size
 from backups.states import CopyStatus, Operation
 from monitor.selectors.costs import reading_cost
@@ -59,6 +60,8 @@ class RestoreCandidate:
     copies: Sequence[BackupCopy]
     proof: ProofSummary
     reads: ReadBytes
+    # The deletions that copies are marked for.
+    marks: Sequence[Deletion] = ()
     # The newest one with a passed restore test.
     recommended: bool = False
 
@@ -90,7 +93,8 @@ def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
     proven = _newest_proven(instance)
     proofs = load_proofs([backup.pk for backup in backups])
     reads = _reads_of(backups)
-    rows = [_candidate(member, proofs.get(member.pk, UNPROVEN), reads) for member in backups]
+    marks = marks_of(copy for backup in backups for copy in _stored_copies(backup))
+    rows = [_candidate(row, proofs.get(row.pk, UNPROVEN), reads, marks) for row in backups]
     return RestoreCandidates(proven, shown, rows)
 
 
@@ -147,16 +151,24 @@ def _newest_proven(instance: Instance) -> RestoreCandidate | None:
     newest = next(good, None)
     if newest is None:
         return None
-    return _candidate(newest, proofs[newest.pk], _reads_of([newest]), recommended=True)
+    marks = marks_of(_stored_copies(newest))
+    return _candidate(newest, proofs[newest.pk], _reads_of([newest]), marks, recommended=True)
 
 
 def _candidate(
     backup: Backup,
     proof: ProofSummary,
     reads: Mapping[int, ReadBytes],
+    marks: Mapping[int, Deletion],
     *,
     recommended: bool = False,
 ) -> RestoreCandidate:
-    # Set by the prefetch above, unknown to the types.
+    copies = _stored_copies(backup)
+    marked = [marks[copy.pk] for copy in copies if copy.pk in marks]
+    return RestoreCandidate(backup, copies, proof, reads[backup.pk], marked, recommended)
+
+
+def _stored_copies(backup: Backup) -> Sequence[BackupCopy]:
+    """Return what the prefetch above has set, unknown to the types."""
     copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
-    return RestoreCandidate(backup, copies, proof, reads[backup.pk], recommended)
+    return copies

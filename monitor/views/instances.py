@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,11 +14,13 @@ from django_htmx.http import HttpResponseClientRefresh
 from backups.access import runner_of, stores_of
 from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
-from backups.checks import Check, failed
+from backups.checks import failed
 from backups.exceptions import BadInput
+from backups.hooks.checks import hook_checks
 from backups.jobs.request import create_backup_job
 from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
+from backups.preflight.left_out import JudgedChecks, judge_together
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
 from backups.states import AUTO, PLANNED_KINDS, BackupKind
@@ -26,6 +28,7 @@ from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
 from monitor.selectors.drills import load_recovery
+from monitor.selectors.hooks import load_hooks_of_instance
 from monitor.selectors.instance import load_history
 from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
@@ -45,6 +48,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     known = load_instance_header(instance, now())
     context["known"] = known
     context["recovery"] = load_recovery(instance)
+    context["hooks"] = load_hooks_of_instance(instance)
     offered = (*KINDS, AUTO)
     context["kinds"] = [
         {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered
@@ -87,11 +91,13 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
         note_unproven_files(instance, preflight.survey)
         if (facts := preflight.survey.facts) is not None:
             remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
-        context: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}
-        context["bad"] = failed(preflight.checks)
+        judged = judge_together(preflight)
+        judged = replace(judged, checks=(*judged.checks, *hook_checks(instance)))
+        context: dict[str, object] = {"instance": instance, "checks": judged.checks, "at": now()}
+        context |= {"bad": failed(judged.checks), "missing_copies": judged.missing_copies}
         if request.headers.get("HX-Request"):
             return render(request, "monitor/partials/doctor.html", context)
-        _summarize(request, preflight.checks)
+        _summarize(request, judged)
     if request.headers.get("HX-Request"):
         return HttpResponseClientRefresh()
     return redirect("instance-detail", name)
@@ -108,11 +114,13 @@ def _selected(request: HttpRequest) -> list[Repository]:
     return repositories
 
 
-def _summarize(request: HttpRequest, checks: Sequence[Check]) -> None:
+def _summarize(request: HttpRequest, judged: JudgedChecks) -> None:
     """Show the failed checks as messages, for browsers without scripts."""
-    for check in failed(checks):
+    for check in failed(judged.checks):
         messages.error(request, f"{check.name}: {check.found}. {check.hint}".rstrip())
-    if not failed(checks):
+    if not failed(judged.checks) and judged.left_out:
+        messages.warning(request, f"A backup can be taken, with {judged.missing_copies}.")
+    elif not failed(judged.checks):
         messages.success(request, "All checks passed: a backup can be taken.")
 
 

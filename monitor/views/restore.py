@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from backups.admin.places import place_to_wait
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
+from backups.restores.marked import marks_of
 from backups.restores.plan import plan_restore
 from backups.restores.target import restored_size
 from monitor.access.roles import Role, has_role, needs
@@ -93,6 +94,7 @@ def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
         "others": copies_to_restore().filter(backup=copy.backup).exclude(pk=copy.pk),
         "proof": load_proofs([copy.backup_id]).get(copy.backup_id, UNPROVEN),
         "reads": read_copies(copy),
+        "mark": marks_of([copy]).get(copy.pk),
         "restored_bytes": restored_size(copy.backup),
         "form": form,
         "step": 2,

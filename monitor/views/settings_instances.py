@@ -17,12 +17,13 @@ from django.views.decorators.http import (
 
 from backups.access import runner_of, stores_of
 from backups.admin.places import place_to_wait
-from backups.checks import Check, failed
+from backups.checks import failed
 from backups.engines import ENGINES
 from backups.exceptions import MooringError
 from backups.instances.grants import create_statements
 from backups.models import Instance, Repository
 from backups.preflight.checks import run_checks
+from backups.preflight.left_out import judge_together
 from backups.programs.compatibility import CLONE, MARIADB_BACKUP
 from monitor.access.roles import Role, needs
 from monitor.forms.instance import InstanceSettingsForm
@@ -124,7 +125,7 @@ def _test(form: InstanceSettingsForm) -> dict[str, object]:
         instance = form.proposed()
         stores = stores_of(Repository.objects.filter(enabled=True))
         with place_to_wait():
-            checks: list[Check] = list(run_checks(instance, stores, runner_of(instance)).checks)
+            checks = judge_together(run_checks(instance, stores, runner_of(instance))).checks
     except ValidationError as exc:
         form.add_error(None, exc)
         return {"not_tested": True}

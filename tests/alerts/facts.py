@@ -7,7 +7,7 @@ from typing import Any
 
 from alerts.facts.binlog import BinlogFacts
 from alerts.facts.chain import ChainFacts
-from alerts.facts.instance import BackupFacts, InstanceFacts, PastBackup
+from alerts.facts.instance import BackupFacts, CopiesFacts, InstanceFacts, PastBackup
 from alerts.facts.run import (
     ActiveJobFacts,
     DrillFacts,
@@ -17,6 +17,7 @@ from alerts.facts.run import (
     MissedFacts,
     MissingCopyFacts,
     SuccessFacts,
+    UnfitFacts,
 )
 from alerts.facts.site import (
     CopyFaultFacts,
@@ -27,6 +28,8 @@ from alerts.facts.site import (
 )
 from alerts.facts.subject import Facts, Subject
 from alerts.rules import RULES, Finding, Limits
+from backups.health.spread import judge_spread
+from tests.backups.health.test_spread import GOOD
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 GIB = 2**30
@@ -49,6 +52,7 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "wanted_copies": 1,
         "stored_copies": 1,
     },
+    CopiesFacts: {"answers": judge_spread(GOOD)},
     ChainFacts: {
         "label": "orders-1@7-I",
         "links": 6,
@@ -71,6 +75,11 @@ WELL: dict[type[Facts], dict[str, Any]] = {
     },
     ActiveJobFacts: {"operation": "backup", "kind": "full", "started_at": NOW - H},
     LateFacts: {"due_at": NOW, "late_after": NOW + 15 * M, "missed_after": NOW + 4 * H},
+    UnfitFacts: {
+        "schedule": "nightly",
+        "due_at": NOW,
+        "reason": "expected 5 h 10 min, window 4 h 00 min, from the last 9 runs",
+    },
     MissedFacts: {
         "occurrence_id": 9,
         "kind": "full",

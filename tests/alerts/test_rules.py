@@ -12,9 +12,11 @@ from alerts.facts.instance import BackupFacts
 from alerts.facts.subject import Facts
 from alerts.rules import RULES, AnyRule
 from alerts.states import Severity
+from backups.health.spread import judge_spread
 from backups.norms import Norm
 from backups.pacing.facts import PaceFacts
 from tests.alerts.facts import GIB, NOW, WELL, D, H, M, S, ask_rule
+from tests.backups.health.test_spread import GOOD
 
 N, W, C, E = Severity.NOTICE, Severity.WARNING, Severity.CRITICAL, Severity.EMERGENCY
 BACKUP = WELL[BackupFacts]["backup"]
@@ -95,6 +97,9 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("occurrence_missed", {}, 0),
     ("occurrence_missed", {"reason": "no_worker"}, 0),
     ("occurrence_missed", {"reason": "paused"}, N),
+    ("occurrence_missed", {"reason": "predecessor"}, W),
+    ("run_unfit", {}, 0),
+    ("run_unfit", {"withheld": True}, 0),
     ("running_long", {"expected": H}, None),
     ("running_long", {"expected": H - S}, 0),
     ("running_long", {"expected": 50 * M, "estimated": True}, None),
@@ -242,6 +247,8 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("spool_low", {"spool_free_bytes": None}, None),
     ("not_recoverable", {}, None),
     ("not_recoverable", {"not_recoverable": "no binlog is stored yet"}, 0),
+    ("copies_not_spread", {}, None),
+    ("copies_not_spread", {"answers": judge_spread(replace(GOOD, copies=()))}, 0),
     ("objective_missed", {}, None),
     ("objective_missed", old("full", 60 * M), None),
     ("objective_missed", old("full", 60 * M + S), 0),
@@ -297,6 +304,7 @@ def test_it_finds(name: str, fields: dict[str, Any], severity: Severity | int | 
 def test_every_rule_has_cases_of_both_sorts() -> None:
     always = {
         "occurrence_missed",
+        "run_unfit",
         "copies_faulty",
         "key_missing",
         "backup_succeeded",

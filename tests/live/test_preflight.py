@@ -254,6 +254,10 @@ def test_a_repository_without_room_is_refused_with_figures(
     with tiny_disk(tmp_path / "tiny", megabytes=8) as disk:
         assert run_command("addrepository", "tiny", "--path", str(disk)).exit_code == 0
         ended, checks = doctor("--repository", "tiny")
+        both = run_command("doctor", "orders-1")
+    # A backup to both would go to the other one.
+    assert both.exit_code == 0
+    assert both.stdout.endswith("room in tiny and with no copy in tiny.\n")
     assert ended.exit_code == 3
     assert "8.0 MiB free" in checks["room in tiny"]["found"]
     assert "short" in checks["room in tiny"]["found"]

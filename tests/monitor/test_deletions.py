@@ -64,6 +64,19 @@ class DeletionPagesTestCase(TestCase):
     def setUp(self) -> None:
         self.client.force_login(self.olga)
 
+    def test_the_restore_wizard_says_until_when_and_offers_to_keep_it(self) -> None:
+        mark(self.copy)
+        choice = self.client.get(reverse("restore-wizard"), {"instance": "orders-1"})
+        self.assertContains(choice, "marked for deletion")
+        address = f"{reverse('restore-wizard')}?copy={self.copy.pk}"
+        page = self.client.get(address)
+        self.assertContains(page, "unless it is undone")
+        self.assertContains(page, f'<input type="hidden" name="next" value="{address}">', html=True)
+        keep = reverse("copy-keep", args=[self.label, self.copy.pk])
+        self.assertContains(page, keep)
+        self.assertRedirects(self.client.post(keep, {"next": address}), address)
+        self.assertNotContains(self.client.get(address), "marked for deletion")
+
     def test_without_any_the_page_says_what_would_be_there(self) -> None:
         page = self.client.get(reverse("deletions"))
         self.assertContains(page, "Nothing is marked for deletion")

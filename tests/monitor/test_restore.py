@@ -131,5 +131,5 @@ class RestoreTestCase(TestCase):
             for n in range(2, count):
                 copy = make_backup(self.orders, self.main, age=n * DAY)
                 make_evidence(copy, Operation.RESTORE_TEST, passed=True)
-            with self.subTest(count), self.assertNumQueries(25):
+            with self.subTest(count), self.assertNumQueries(27):
                 self.ask(instance="orders-1")

@@ -13,10 +13,12 @@ from rich.text import Text
 from backups.access import runner_of, stores_of
 from backups.binlog_archive.receiving.checks import archive_checks
 from backups.checks import Check, Verdict, failed
+from backups.hooks.checks import hook_checks
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
 from backups.preflight.checks import Preflight, remember, run_checks
+from backups.preflight.left_out import judge_together
 from backups.preflight.priority_check import check_priority
 from backups.preflight.same_files import note_unproven_files
 from backups.runners.base import Runner
@@ -35,7 +37,9 @@ class Command(MooringCommand):
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("instance", help="Its name.")
         parser.add_argument(
-            "--repository", help="The repository to check; without it, every enabled one."
+            "--repository",
+            help="The repository to check, as if a backup went there alone; without it, every "
+            "enabled one, as if it went to all.",
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -47,10 +51,12 @@ class Command(MooringCommand):
         note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
+        judged = judge_together(preflight)
         checks = [
-            *preflight.checks,
+            *judged.checks,
             *archive_checks(instance, survey.facts),
             *_priority(preflight, runner),
+            *hook_checks(instance),
         ]
         refused = bool(failed(checks))
         return Answer(
@@ -61,9 +67,10 @@ class Command(MooringCommand):
                 "raw_bytes": survey.raw_bytes,
                 "file_count": survey.file_count,
                 "would_be_refused": refused,
+                "missing_copies": judged.left_out,
                 "checks": [check.as_json() for check in checks],
             },
-            _shown(instance.name, checks),
+            _shown(instance.name, checks, judged.missing_copies),
             REFUSED if refused else DONE,
         )
 
@@ -83,7 +90,7 @@ def _priority(preflight: Preflight, runner: Runner) -> list[Check]:
     return check_priority(runner, next(iter(survey.data_folders), ""))
 
 
-def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:
+def _shown(name: str, checks: Sequence[Check], lacking: str) -> list[RenderableType]:
     rows = [
         (check.name, Text(check.verdict.value, style=COLOURS[check.verdict]), check.found)
         for check in checks
@@ -93,13 +100,14 @@ def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:
     shown: list[RenderableType] = [table(("check", "verdict", "found"), rows), ""]
     if hints:
         shown += ["What to do:", *(f"  {hint}" for hint in hints), ""]
-    return [*shown, _conclusion(name, checks)]
+    return [*shown, _conclusion(name, checks, lacking)]
 
 
-def _conclusion(name: str, checks: Sequence[Check]) -> str:
+def _conclusion(name: str, checks: Sequence[Check], lacking: str) -> str:
     if bad := failed(checks):
         return f"A backup of {name} would be refused: {', '.join(check.name for check in bad)}."
     warned = [check.name for check in checks if check.verdict is Verdict.WARNING]
     if warned:
-        return f"A backup of {name} can be taken, with warnings: {', '.join(warned)}."
+        without = f" and with {lacking}" if lacking else ""
+        return f"A backup of {name} can be taken, with warnings: {', '.join(warned)}{without}."
     return f"A backup of {name} can be taken."

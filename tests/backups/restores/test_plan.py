@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from backups.checks import Verdict
 from backups.jobs.request import create_restore_job
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Deletion, Evidence, Instance, Job, Repository
 from backups.restores.estimates import estimate_time
 from backups.restores.plan import (
     PlannedRestore,
@@ -21,6 +21,7 @@ from backups.restores.plan import (
 from backups.states import Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import restore, take_backup
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
@@ -51,6 +52,29 @@ def test_a_good_plan_changes_nothing(copy: BackupCopy, tmp_path: Path) -> None:
     assert Job.objects.count() == jobs
     # And what was planned can be done.
     assert restore(copy, target).status == "succeeded"
+
+
+def test_a_copy_that_is_marked_for_deletion(copy: BackupCopy, tmp_path: Path) -> None:
+    due_at = datetime(2026, 3, 5, 1, tzinfo=UTC)
+    Deletion.objects.create(
+        copy=copy, reason="it is old", requested_by="schedule nightly", due_at=due_at
+    )
+    found = plan(copy, tmp_path / "new")
+    (check,) = (check for check in found.checks if check.verdict is not Verdict.OK)
+    assert (check.name, check.verdict) == ("deletion", Verdict.WARNING)
+    assert check.found == (
+        "marked for deletion: deleted from 2026-03-05 01:00Z; marked by schedule nightly: it is old"
+    )
+    keep = f"keepbackup {copy.backup.label} --repository main"
+    words = (copy.backup.label, "--to", str(tmp_path / "new"), "--raw", "--plan")
+    shown = run_command("restorebackup", *words)
+    assert shown.exit_code == 0
+    assert f"HINT: deletion: Keep it with {keep}." in shown.stdout
+    assert run_command("restorebackup", *words, "--json").json()["deleted_from"] == (
+        due_at.isoformat()
+    )
+    assert run_command(*keep.split()).exit_code == 0
+    assert "deletion" not in {check.name for check in plan(copy, tmp_path / "new").checks}
 
 
 def test_a_folder_with_something_in_it(copy: BackupCopy, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from django.test import TestCase
 
 from backups.models import Job, JobSample
+from backups.pacing.reasons import PaceReason
+from backups.pacing.view import PaceNow, PaceView
 from backups.running.samples import KEPT_FOR, MOST, Sampler, forget_samples
 from backups.states import JobStatus
 from tests.monitor.rows import T0, make_instance, make_job
@@ -45,6 +47,19 @@ class SamplesTestCase(TestCase):
         sampler.note("read-back", 20 * MIB, T0, clock=15.0)
         found = JobSample.objects.values_list("stage", "rate_bytes_per_s")
         self.assertEqual(list(found), [("copy", 10 * MIB), ("read-back", 2 * MIB)])
+
+    def test_of_two_that_become_one_the_worse_pace_is_kept(self) -> None:
+        view, sampler = PaceView(), Sampler(self.job, started=0.0)
+        for second in range(5 * (MOST + 2)):
+            limit = None if second % 10 < 5 else 4 * MIB
+            reason = PaceReason.FULL if limit is None else PaceReason.LATENCY
+            view.show(PaceNow(reason, "", limit, float(second % 10), 20.0))
+            sampler.note("copy", second * MIB, T0, clock=float(second), pace=view)
+        rows = JobSample.objects.filter(job=self.job)
+        self.assertLess(rows.count(), MOST)
+        first = rows.earliest("id")
+        self.assertEqual((first.pace_bytes_per_s, first.pace_reason), (4 * MIB, "latency"))
+        self.assertEqual(first.pace_p99_ms, 9.0)
 
     def test_old_ones_are_forgotten(self) -> None:
         for age in (KEPT_FOR, KEPT_FOR + timedelta(seconds=1)):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.forms import ModelForm
 
 from alerts.models import RuleSetting
 from alerts.states import Severity
@@ -12,6 +13,10 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from monitor.configuration.apply import ConfigurationChange, apply, load_document
 from monitor.configuration.export import build_document, dump
+from monitor.configuration.sections import SECTIONS, Section
+from monitor.forms.instance import InstanceSettingsForm
+from monitor.forms.schedule import ScheduleForm
+from monitor.forms.settings import GroupForm
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +29,7 @@ groups:
 instances:
 - name: orders-1
   host: 10.0.0.7
+  site: north
   groups: [shop]
   tags: [prod, eu]
   password_file: orders.password
@@ -96,6 +102,19 @@ def test_what_is_exported_makes_the_same_fleet_and_holds_no_secret(
     InstanceGroup.objects.all().delete()
     assert len(applied(again)) == 5
     assert dump(build_document()) == text
+
+
+FORMS: dict[str, type[ModelForm[Any]]] = {
+    "groups": GroupForm,
+    "instances": InstanceSettingsForm,
+    "schedules": ScheduleForm,
+}
+
+
+@pytest.mark.parametrize("section", [each for each in SECTIONS if each.name in FORMS])
+def test_the_document_has_every_setting_of_the_form(section: Section) -> None:
+    fields = set(FORMS[section.name]._meta.fields or ())
+    assert fields == {*section.key, *section.columns, *section.lists}
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(file: Path) -> None:
@@ -217,3 +236,32 @@ def test_the_commands(file: Path) -> None:
     )
     assert "name: nightly" in run_command("exportconfig", app="monitor").stdout
     assert run_command("applyconfig", "/nowhere.yaml", app="monitor").exit_code == 2
+
+
+def chained(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """A document of schedules; those without ``after`` have times of their own."""
+    entries = [
+        {"name": name, **({"after": after} if after else {"cron": "0 1 * * *"})}
+        for name, after in pairs
+    ]
+    return {"version": 1, "schedules": entries}
+
+
+def test_a_chain_is_applied_in_any_order_and_comes_back(db: None) -> None:
+    apply(chained(("logs", "nightly"), ("nightly", "")), dry_run=False)
+    assert BackupSchedule.objects.get(name="logs").after == BackupSchedule.objects.get(
+        name="nightly"
+    )
+    written = {entry["name"]: entry for entry in build_document()["schedules"]}
+    assert written["logs"] == {"name": "logs", "after": "nightly"}
+    assert apply(build_document(), dry_run=True) == []
+    # Turned round: first the one that is to have times again.
+    apply(chained(("nightly", "logs"), ("logs", "")), dry_run=False)
+    assert BackupSchedule.objects.get(name="logs").after is None
+
+
+def test_a_circle_of_schedules_is_refused(db: None) -> None:
+    with pytest.raises(BadInput, match="logs, nightly run after one another in a circle"):
+        apply(chained(("logs", "nightly"), ("nightly", "logs")), dry_run=False)
+    with pytest.raises(BadInput, match="no backup schedule is named nowhere"):
+        apply(chained(("logs", "nowhere")), dry_run=False)
