@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.bases import ModelAdmin, ModelForm
-from backups.admin.pace import OF_INSTANCE, PACE_HELP, PACE_LABELS, rate_field
+from backups.admin.pace import OF_INSTANCE, PACE_HELP, PACE_LABELS, limit_field
 from backups.engines import ENGINES
 from backups.models import Instance, InstanceGroup, Tag
 from backups.models.instance import ROUTE_OF_PASSWORD
@@ -28,7 +28,7 @@ class InstanceForm(ModelForm):
         help_text="Stored encrypted and never shown. Leave blank to keep the present one.",
     )
 
-    pace_bytes_per_s = rate_field()
+    pace_bytes_per_s = limit_field()
 
     class Meta:
         model = Instance

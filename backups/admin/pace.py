@@ -30,7 +30,7 @@ OF_SCHEDULE = "Blank: as the instance says."
 
 
 # Any: what Django hands to fields.
-class RateField(forms.CharField):
+class LimitField(forms.CharField):
     """A rate such as 20M; full is 0, blank is None."""
 
     def __init__(self, **options: Any) -> None:
@@ -45,6 +45,8 @@ class RateField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
     def to_python(self, value: Any) -> Any:
+        if isinstance(value, int):
+            return value
         text = super().to_python(value)
         if not text:
             return None
@@ -58,8 +60,8 @@ class RateField(forms.CharField):
         return None
 
 
-def rate_field() -> RateField:
-    return RateField(
+def limit_field() -> LimitField:
+    return LimitField(
         label=PACE_LABELS["pace_bytes_per_s"],
         required=False,
         help_text="Most bytes per second that a backup reads, at any hour: 20M. full: no limit.",

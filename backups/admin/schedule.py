@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
-from backups.admin.pace import rate_field
+from backups.admin.pace import limit_field
 from backups.models import (
     BackupSchedule,
     InstanceProtection,
@@ -26,7 +26,7 @@ from backups.schedules.save import save_schedule
 class ScheduleAdminForm(ModelForm):
     """A schedule, with its rate as people write it."""
 
-    pace_bytes_per_s = rate_field()
+    pace_bytes_per_s = limit_field()
 
 
 @admin.register(BackupSchedule)

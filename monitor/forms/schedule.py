@@ -14,7 +14,7 @@ from django.forms import BoundField
 from django.utils.timezone import now
 
 from backups.admin.bases import ModelForm
-from backups.admin.pace import OF_SCHEDULE, PACE_HELP, PACE_LABELS, rate_field
+from backups.admin.pace import OF_SCHEDULE, PACE_HELP, PACE_LABELS, limit_field
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.models.pace import PACE_COLUMNS
@@ -89,7 +89,7 @@ class ScheduleForm(ModelForm):
         help_text="Bytes per second from the end of the window on, if it is limited then: 20M.",
     )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
-    pace_bytes_per_s = rate_field()
+    pace_bytes_per_s = limit_field()
     keep_for = keep_for_field()
     restore_tests = forms.ChoiceField(
         label="Restore tests of",
