@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from monitor.forms.rate import RateField, write_rate
+from backups.pacing.entered import format_rate
+from monitor.forms.rate import RateField
 
 FIELD = RateField(required=False)
 
@@ -25,5 +26,5 @@ def test_what_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("rate", "text"), [(20 << 20, "20M"), (3 << 29, "1536M"), (999, "999")])
 def test_how_it_is_written(rate: int, text: str) -> None:
-    assert write_rate(rate) == text
+    assert format_rate(rate) == text
     assert FIELD.clean(text) == rate
