@@ -80,7 +80,7 @@ class PaceController:
         """``on_pause`` is called again and again while the copy waits, which is no stall."""
         self._plan, self._view = plan, view
         self._log = PaceLog(log)
-        self._probe = Probe(connect, plan.profile.running_sessions(plan.threads))
+        self._probe = Probe(connect)
         self._probing = False
         self._race = Race(plan.profile)
         # The copy reads nothing until the time before it was seen.
@@ -126,7 +126,7 @@ class PaceController:
         if name in self._plan.profile.locked:
             with self._lock:
                 self._locked.add(name)
-                self._apply()
+                self.limiter.set(None)
 
     def stage_ended(self, name: str) -> None:
         if name == self._plan.profile.race_until:

@@ -31,19 +31,12 @@ class PaceProfile:
     redo_file: str = ""
     # Sub-operations in which something on the instance is locked: they run at full speed.
     locked: frozenset[str] = frozenset()
-    # Sessions of the engine that count as running all the time, besides one for each thread.
-    sessions: int = 0
-    sessions_per_thread: int = 0
     # A server gives up on a connection that is not read for a while.
     least_bytes_per_s_per_thread: int = 0
 
     def least_bytes_per_s(self, threads: int) -> int:
         """Return the lowest limit that does no harm."""
         return max(LEAST_BYTES_PER_S, threads * self.least_bytes_per_s_per_thread)
-
-    def running_sessions(self, threads: int) -> int:
-        """Return how many running threads of the instance are the copy's own."""
-        return self.sessions + self.sessions_per_thread * threads
 
 
 NOT_PACED = PaceProfile()

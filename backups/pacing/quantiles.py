@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 # A statement that runs for longer is a report or a job by itself, and no writer that waits.
-LONGEST_AGE_MS = 60_000.0
+LONGEST_AGE_MS = 10_000.0
+# Fewer are no share of anything: on a quiet instance one slow query would be its p99.
+FEWEST = 2
 # Lengths that differ by less are counted together.
 STEP = 1.05
 
@@ -26,10 +28,10 @@ class Lengths:
 
     def exceeded_by(self, share: float) -> float | None:
         """Return the length that this share of all statements reaches; None: too short to see."""
-        wanted, counted = share * self.total, 0.0
+        wanted, counted = max(share * self.total, FEWEST), 0.0
         for length in sorted(self.counts, reverse=True):
             counted += self.counts[length]
-            if counted and counted >= wanted:
+            if counted >= wanted:
                 return length
         return None
 

@@ -38,8 +38,7 @@ _GRANT = f"GRANT SELECT ON {HISTOGRAM_TABLE} TO the backup's account lets it mea
 class Server:
     """An instance as its statements, its redo log and its replication show it."""
 
-    def __init__(self, connection: Connection[DictCursor], own_sessions: int = 0) -> None:
-        """``own_sessions`` is how many running threads of the instance are the copy's own."""
+    def __init__(self, connection: Connection[DictCursor]) -> None:
         self._connection = connection
         # Statements of this connection since the last status, with the query for the next one.
         self._own_questions = 0
@@ -48,7 +47,7 @@ class Server:
         self._lag_query = next((query for query in _REPLICA if self._may(query)), "")
         # What cannot be measured, and why; blank: nothing is missing.
         self.missing = ""
-        self.times = self._choose(facts, own_sessions)
+        self.times = self._choose(facts)
         self._status, self._own_questions = self._fetch_status(), 1
         self._running = self._looks = 0
 
@@ -91,14 +90,14 @@ class Server:
             self._connection.close()
 
     # Any: variables of a server, by name.
-    def _choose(self, facts: Mapping[str, Any], own_sessions: int) -> TimeSource:
+    def _choose(self, facts: Mapping[str, Any]) -> TimeSource:
         named = f"{facts.get('version', '')} {facts.get('version_comment', '')}"
         if "mariadb" in named.lower():
             return RunningStatements(self.ask)
         with suppress(pymysql.err.Error):
-            return StatementHistogram(self.ask, own_sessions)
+            return StatementHistogram(self.ask)
         self.missing = f"only the mean time of statements is measured: {_GRANT}"
-        return MeanTime(self.ask, own_sessions)
+        return MeanTime(self.ask)
 
     def _may(self, query: str) -> bool:
         with suppress(pymysql.err.OperationalError, pymysql.err.ProgrammingError):

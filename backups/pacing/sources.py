@@ -32,6 +32,8 @@ _HISTOGRAM = """
     FROM performance_schema.events_statements_histogram_global WHERE COUNT_BUCKET > 0
 """
 _THREADS = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
+# Sessions of a clone count as running all the time; an account sees its own without privileges.
+_CLONES = "SELECT COUNT(*) AS count FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
 
 # Any: a column may hold whatever the server keeps in it.
 Rows = Sequence[Mapping[str, Any]]
@@ -90,14 +92,16 @@ class StatementHistogram:
     measure: ClassVar[Measure] = Measure.P99
     words: ClassVar[str] = "histogram of statements"
 
-    def __init__(self, ask: Ask, own_sessions: int) -> None:
-        self._ask, self._own = ask, own_sessions
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
         self._counts = self._read()
+        self._threads = RunningThreads(ask)
 
     def look(self) -> int:
-        return running_threads(self._ask, self._own)
+        return self._threads.look()
 
     def lengths(self, ended: float, seconds: float, running: float, gap_ms: float) -> Lengths:
+        self._threads.recount()
         before, self._counts = self._counts, self._read()
         return histogram_between(before, self._counts)
 
@@ -114,13 +118,14 @@ class MeanTime:
     measure: ClassVar[Measure] = Measure.MEAN
     words: ClassVar[str] = "running and finished statements"
 
-    def __init__(self, ask: Ask, own_sessions: int) -> None:
-        self._ask, self._own = ask, own_sessions
+    def __init__(self, ask: Ask) -> None:
+        self._threads = RunningThreads(ask)
 
     def look(self) -> int:
-        return running_threads(self._ask, self._own)
+        return self._threads.look()
 
     def lengths(self, ended: float, seconds: float, running: float, gap_ms: float) -> Lengths:
+        self._threads.recount()
         if not running:
             return NOTHING
         # Where none ended, they have been waiting for all of the interval.
@@ -131,6 +136,17 @@ class MeanTime:
         """Nothing to do: it does not see single statements."""
 
 
-def running_threads(ask: Ask, own_sessions: int) -> int:
-    """Return how many threads run statements, besides this one and the copy's own."""
-    return max(0, int(ask(_THREADS)[0]["Value"]) - 1 - own_sessions)
+class RunningThreads:
+    """How many threads of a MySQL run statements, besides this one and those of clones."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._clones = 0
+        self.recount()
+
+    def recount(self) -> None:
+        """Count the sessions of clones: once in a while, because it looks at all sessions."""
+        self._clones = int(self._ask(_CLONES)[0]["count"])
+
+    def look(self) -> int:
+        return max(0, int(self._ask(_THREADS)[0]["Value"]) - 1 - self._clones)

@@ -42,8 +42,13 @@ class PaceTarget:
         return self.bytes_per_s or None
 
 
-def decide_target(defaults: PaceTarget, *columns: PaceColumns, time_zone: str = "") -> PaceTarget:
-    """Return the target: each value of the first of ``columns`` that names one, or the default."""
+def decide_target(
+    defaults: PaceTarget, *columns: PaceColumns, time_zone: str = "", with_hours: bool = True
+) -> PaceTarget:
+    """Return the target: each value of the first of ``columns`` that names one, or the default.
+
+    BadInput where limits by hours cannot be read, unless they are left out.
+    """
     factor, lag, limit, hours = (
         defaults.factor, defaults.lag_seconds, defaults.bytes_per_s, defaults.hours,
     )  # fmt: skip
@@ -51,5 +56,6 @@ def decide_target(defaults: PaceTarget, *columns: PaceColumns, time_zone: str = 
         factor = factor if row.pace_factor is None else row.pace_factor
         lag = lag if row.pace_lag_seconds is None else row.pace_lag_seconds
         limit = limit if row.pace_bytes_per_s is None else row.pace_bytes_per_s
-        hours = parse_hours(row.pace_hours) if row.pace_hours.strip() else hours
+        if with_hours and row.pace_hours.strip():
+            hours = parse_hours(row.pace_hours)
     return PaceTarget(factor, lag, limit, hours, time_zone or defaults.time_zone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -134,6 +135,14 @@ def taken() -> PaceFacts:
     return facts
 
 
+def sessions_of(user: str, server: PrivateServer) -> int:
+    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = %s"
+    with server.connect() as root, root.cursor() as cursor:
+        cursor.execute(sql, (user,))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 def said() -> str:
     return "\n".join(JobLogLine.objects.filter(source="pace").values_list("text", flat=True))
 
@@ -148,7 +157,8 @@ def assert_slowed(facts: PaceFacts, measure: str, limit: int) -> None:
     assert facts.lowest_bytes_per_s < limit, said()
     assert f"{measure} " in said()
     assert ", target " in said()
-    assert JobSample.objects.filter(pace_reason=PaceReason.LATENCY, pace_p99_ms__gt=0).exists()
+    slowed = JobSample.objects.filter(pace_reason__in=[PaceReason.LATENCY, PaceReason.LONGEST])
+    assert slowed.filter(pace_p99_ms__gt=0).exists()
 
 
 def test_slow_statements_slow_the_copy_of_a_mariadb(shop: PrivateServer, main: None) -> None:
@@ -162,6 +172,8 @@ def test_slow_statements_slow_the_clone_of_a_mysql(donor: PrivateMysql, donated:
     with Sleepers(donor.connect) as sleepers, Midway(sleepers.slow):
         assert_slowed(taken(), "mean", DONOR_LIMIT)
     assert f"GRANT SELECT ON {HISTOGRAM_TABLE}" in said()
+    # The donor waited; nothing of it went to the disk.
+    assert Backup.objects.get().facts["spilled_bytes"] == "0"
 
 
 def test_with_one_privilege_more_the_p99_of_a_mysql_is_measured(
@@ -183,6 +195,11 @@ def test_an_idle_instance_is_read_at_full_speed(
     facts = taken()
     assert (facts.limited_s, facts.lowest_bytes_per_s, facts.main_reason) == (0, None, "")
     assert "the instance was idle before the copy" in said()
+    # Nothing of the probe is left there.
+    until = time.monotonic() + 10
+    while sessions_of("bk", shop):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_limit_by_hand_holds_at_once(shop: PrivateServer, main: None, settings: Settings) -> None:

@@ -89,9 +89,6 @@ class CloneEngine:
         race_until=NAMES[State.REDO_COPY],
         # Tables that are saved by SELECT are locked one by one.
         locked=frozenset({NAMES[State.DONE]}),
-        # The main connection and the workers send data; the second one waits.
-        sessions=1,
-        sessions_per_thread=1,
         # A donor gives up on a connection that is not read for a minute.
         least_bytes_per_s_per_thread=LEAST_BYTES_PER_S_PER_CONNECTION,
     )

@@ -9,9 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from django.conf import settings
+from django.utils.timezone import now
 
 from backups.archive.records import Data, FileOpened, Record
 from backups.engines import engine_named
+from backups.exceptions import BadInput
 from backups.instances.connection import connect, login_of
 from backups.models import Backup, Job
 from backups.models.job import LogLevel
@@ -33,7 +35,7 @@ class CopyPace:
     def __init__(self, run: Run, work: BackupWork) -> None:
         self._run = run
         run.pace = PaceView()
-        plan = plan_of(work.job)
+        plan = self._plan(work.job)
         self._redo_path = plan.profile.redo_file
         self._redo_file: int | None = None
         self._controller = PaceController(
@@ -95,11 +97,20 @@ class CopyPace:
     def expect(self, *, raw_bytes: int, files: int) -> None:
         self._run.expect(raw_bytes=raw_bytes, files=files)
 
+    def _plan(self, job: Job) -> PacePlan:
+        try:
+            plan = plan_of(job)
+            plan.target.limit_at(now())
+        except BadInput as exc:
+            self._write(f"limits by hours are ignored: {exc}", warning=True)
+            return plan_of(job, with_hours=False)
+        return plan
+
     def _write(self, text: str, *, warning: bool = False) -> None:
         self._run.log(SOURCE, text, LogLevel.WARNING if warning else LogLevel.INFO)
 
 
-def plan_of(job: Job) -> PacePlan:
+def plan_of(job: Job, *, with_hours: bool = True) -> PacePlan:
     """Return what the copy of a job is to keep to: its schedule decides, then its instance."""
     rows: list[PaceColumns] = [job.instance]
     time_zone = ""
@@ -110,7 +121,7 @@ def plan_of(job: Job) -> PacePlan:
         settings.PACE_FACTOR, settings.PACE_LAG_SECONDS, settings.THROTTLE_BYTES_PER_S
     )
     return PacePlan(
-        target=decide_target(defaults, *rows, time_zone=time_zone),
+        target=decide_target(defaults, *rows, time_zone=time_zone, with_hours=with_hours),
         profile=engine_named(job.engine).pacing,
         threads=settings.COPY_THREADS,
         longest=float(settings.PACE_LONGEST),

@@ -102,9 +102,10 @@ class TestLimits:
         pace.stage_started("file copy")
         assert pace.limiter.bytes_per_s == 3 * MIB
         pace.stage_started("backup lock")
-        assert view.now == PaceNow(PaceReason.LOCKED, "backup lock of the engine")
         assert pace.limiter.bytes_per_s is None
         with pace:
+            locked = PaceNow(PaceReason.LOCKED, "backup lock of the engine")
+            wait_for(lambda: view.now == locked)
             pace.stage_ended("backup lock")
             wait_for(lambda: pace.limiter.bytes_per_s == 3 * MIB)
 

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from backups.engines.clone.engine import LEAST_BYTES_PER_S_PER_CONNECTION, CloneEngine
 from backups.jobs.request import create_backup_job
-from backups.models import BackupSchedule, Instance, Job, JobSample, Repository
+from backups.models import BackupSchedule, Instance, Job, JobLogLine, JobSample, Repository
 from backups.pacing.facts import PaceFacts
 from backups.pacing.reasons import PaceReason
 from backups.stages.backup.copy_pace import plan_of
@@ -66,6 +66,16 @@ class TestCopy:
         facts = PaceFacts.read(take_backup(orders, main).pace)
         assert facts is not None
         assert (facts.limited_s, facts.main_reason, facts.source) == (0, "", "")
+
+    def test_hours_that_cannot_be_read_fail_no_backup(
+        self, orders: Instance, main: Repository, engine: FakeEngine
+    ) -> None:
+        # Whoever wrote it passed by the forms.
+        Instance.objects.update(pace_hours="at night")
+        orders.refresh_from_db()
+        take_backup(orders, main)
+        line = JobLogLine.objects.filter(source="pace").earliest("id")
+        assert line.text.startswith("limits by hours are ignored: there is no time zone")
 
     def test_an_incremental_backup_that_stores_nothing_is_paced_too(
         self, orders: Instance, main: Repository, engine: FakeEngine, settings: Settings
