@@ -26,6 +26,8 @@ class CostFact:
     # What it is compared with; blank without.
     note: str = ""
     bad: bool = False
+    # With a reason beside it.
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class PaceCost:
             ),
             *self._lag(),
             CostFact("Full speed", _seconds(facts.full_s)),
-            CostFact("Slowed down", _seconds(facts.limited_s), self._why_slowed()),
+            CostFact("Slowed down", _seconds(facts.limited_s), self._why_slowed(), wide=True),
             *self._guard(),
         ]
 
