@@ -149,7 +149,8 @@ class PaceController:
         source = "" if server is None else server.times.words
         target = None if wanted is None else wanted.target_ms
         facts = self._tally.facts(self._probe.baseline, measure, source, target)
-        self._log.always(summary_words(facts))
+        if source or facts.limited_s:
+            self._log.always(summary_words(facts))
         return facts
 
     # The thread

@@ -35,8 +35,9 @@ INTERVAL_SECONDS = 1.0
 LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.1, 0.25
 # A look must not cost the instance more than this share of a core.
 MOST_COST = 0.05
+LONGEST_LOOK_PAUSE_SECONDS = 2.0
 # Before the copy: this long for a look at whether anything runs at all, and this long if so.
-FIRST_SECONDS, BASELINE_SECONDS = 0.1, 3.0
+FIRST_SECONDS, BASELINE_SECONDS = 0.1, 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 120.0
 # A query that hangs ends by then, and the thread with it.
 JOIN_SECONDS = 6.0
@@ -136,6 +137,7 @@ class Probe:
             running = server.look()
             cost = time.monotonic() - asked
             pause = max(LOOK_SECONDS if running else IDLE_LOOK_SECONDS, cost / MOST_COST)
+            pause = min(pause, LONGEST_LOOK_PAUSE_SECONDS)
             left = began + seconds - time.monotonic()
             if left <= pause or self._end.wait(min(pause, left)):
                 self._end.wait(max(0.0, left))

@@ -2,7 +2,8 @@
 
 Additive increase, multiplicative decrease, as in the congestion control of TCP:
 
-- A copy of a busy instance begins at ``START`` and grows by half while the measure is calm.
+- A copy of a busy instance begins at ``START``, or at a third of what an earlier one read, and
+  grows by half while the measure is calm.
 - Above the target it falls to 0.7 of what it read, above twice the target to half; then one
   interval passes before it falls again, because that one still shows the effect of the old rate.
 - Between 0.7 of the target and the target it stays.
@@ -23,6 +24,8 @@ from backups.pacing.reasons import PaceReason
 from backups.units import format_bytes
 
 START_BYTES_PER_S = float(16 << 20)
+# Of the rate of an earlier copy.
+START_SHARE = 1 / 3
 # Below it nobody calls a statement slow, whatever it was before.
 LEAST_TARGET_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
 # Assumed of an instance that was idle before the copy.
@@ -97,8 +100,9 @@ def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
     best = max(START_BYTES_PER_S, known_rate)
     if idle:
         return RuleState(None, best)
-    detail = f"{format_bytes(int(START_BYTES_PER_S))}/s until its effect is known"
-    return RuleState(START_BYTES_PER_S, best, reason=PaceReason.STARTING, detail=detail)
+    start = max(START_BYTES_PER_S, known_rate * START_SHARE)
+    detail = f"{format_bytes(int(start))}/s until its effect is known"
+    return RuleState(start, best, reason=PaceReason.STARTING, detail=detail)
 
 
 def decide(

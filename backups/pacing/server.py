@@ -20,6 +20,8 @@ from backups.pacing.sources import (
     TimeSource,
 )
 
+# The server ends the session of a process that was suspended.
+IDLE_SECONDS = 6
 _STATUS = """
     SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Innodb_lsn_current',
         'Innodb_lsn_last_checkpoint', 'Innodb_redo_log_current_lsn', 'Innodb_os_log_written')
@@ -42,6 +44,7 @@ class Server:
         self._connection = connection
         # Statements of this connection since the last status, with the query for the next one.
         self._own_questions = 0
+        self.ask(f"SET SESSION wait_timeout = {IDLE_SECONDS}")
         facts = {row["Variable_name"].lower(): row["Value"] for row in self.ask(_VARIABLES)}
         self._capacity = _capacity_of(facts)
         self._lag_query = next((query for query in _REPLICA if self._may(query)), "")

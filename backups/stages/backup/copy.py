@@ -45,19 +45,7 @@ class Copy(PlainStage[BackupWork]):
             meter.files_total = work.preflight.survey.file_count
         reserve(run, work)
         pace = CopyPace(run, work)
-        writer = ArchiveWriter(
-            work.all_stores(run),
-            work.folder,
-            backup=work.backup,
-            cipher=work.cipher(),
-            threads=settings.COPY_THREADS,
-            level=settings.COMPRESSION_LEVEL,
-            check=run.check,
-            meter=meter,
-            pace=pace.limiter,
-            base=work.base_table,
-            differences=work.differences,
-        )
+        writer = _open_writer(run, work, pace)
         try:
             with stopped_with(run, (store for _, store in work.stores)):
                 self._copy(run, work, writer, pace)
@@ -98,6 +86,22 @@ class Copy(PlainStage[BackupWork]):
                 refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
         work.pace = pace.facts()
+
+
+def _open_writer(run: Run, work: BackupWork, pace: CopyPace) -> ArchiveWriter:
+    return ArchiveWriter(
+        work.all_stores(run),
+        work.folder,
+        backup=work.backup,
+        cipher=work.cipher(),
+        threads=settings.COPY_THREADS,
+        level=settings.COMPRESSION_LEVEL,
+        check=run.check,
+        meter=run.meter,
+        pace=pace.limiter,
+        base=work.base_table,
+        differences=work.differences,
+    )
 
 
 def _request_verify(work: BackupWork, base: Backup) -> str:

@@ -104,6 +104,12 @@ class TestBusyInstance:
         assert (state.rate, state.reason) == (None, PaceReason.FULL)
 
 
+class TestStart:
+    def test_it_begins_at_a_third_of_what_an_earlier_copy_read(self) -> None:
+        assert first_state(idle=False, known_rate=300 * MIB).rate == 100 * MIB
+        assert first_state(idle=False, known_rate=3 * MIB).rate == START_BYTES_PER_S
+
+
 class TestSteps:
     def test_a_little_too_slow_takes_a_little_and_far_too_slow_half(self) -> None:
         state = RuleState(100 * MIB)
