@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from alerts.facts.subject import Facts
 from backups.health.spread import SpreadAnswer
 from backups.norms import Norm
+from backups.pacing.facts import PaceFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class BackupFacts(Facts):
     # In how many repositories it was to be stored, and is. None: not specified.
     wanted_copies: int | None = None
     stored_copies: int = 0
+    # What it cost its instance; None is unknown.
+    pace: PaceFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

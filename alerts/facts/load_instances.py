@@ -16,7 +16,8 @@ from alerts.facts.belonging import Belonging
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.load_history import COMPARED, History
 from alerts.facts.load_recoverable import Archived
-from backups.models import BackupCopy, Instance, Job, WantedCopy
+from backups.models import Backup, BackupCopy, Instance, Job, WantedCopy
+from backups.pacing.facts import PaceFacts
 from backups.states import CopyStatus, JobStatus, Operation
 
 
@@ -99,6 +100,7 @@ def build_backup_facts(
     newest = [past.newest for past in history.values()]
     stored = _count_copies([backup.id for backup in newest])
     wanted = _count_wanted([backup.job_id for backup in newest if backup.job_id is not None])
+    paces = _load_paces([backup.id for backup in newest])
     for (pk, kind), past in history.items():
         backup = past.newest
         yield BackupFacts(
@@ -115,7 +117,14 @@ def build_backup_facts(
             usual_seconds=past.usual_seconds(),
             wanted_copies=wanted.get(backup.job_id) if backup.job_id is not None else None,
             stored_copies=stored[backup.id],
+            pace=paces.get(backup.id),
         )
+
+
+def _load_paces(backups: Sequence[int]) -> dict[int, PaceFacts | None]:
+    """Read what these backups cost, where anything is known of it."""
+    rows = Backup.objects.filter(pk__in=backups).exclude(pace={}).order_by()
+    return {pk: PaceFacts.read(pace) for pk, pace in rows.values_list("pk", "pace")}
 
 
 def _count_copies(backups: Sequence[int]) -> Counter[int]:

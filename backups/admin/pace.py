@@ -45,6 +45,8 @@ class RateField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
     def to_python(self, value: Any) -> Any:
+        if isinstance(value, int):
+            return value
         text = super().to_python(value)
         if not text:
             return None

@@ -47,6 +47,9 @@ def instance_charts(runs: Sequence[BackupRun]) -> InstanceCharts | None:
     drawn = [_size(good, failed), _duration(good, failed), _throughput(good, failed)]
     if any(run.lock_time is not None for run in good):
         drawn.append(_lock_time(good, failed))
+    measured = [run for run in good if run.pace and run.pace.p99_during_ms is not None]
+    if len(measured) >= MIN_RUNS:
+        drawn.append(_statements(measured, failed))
     refusals = sum(run.status is JobStatus.REFUSED for run in failed)
     return InstanceCharts(drawn, len(failed) - refusals, refusals, f"last {len(runs)} backup jobs")
 
@@ -74,6 +77,26 @@ def _lock_time(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> Instan
     locks = [run for run in good if run.lock_time is not None]
     times = [run.lock_time or timedelta(0) for run in locks]
     return _of_times("lock-time", "Lock time", locks, times, failed)
+
+
+def _statements(runs: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
+    """Draw how long statements of the instance took, during each backup and before it."""
+    during = [(run.pace.p99_during_ms or 0) / 1000 for run in runs if run.pace]
+    compared = [run for run in runs if run.pace and run.pace.p99_before_ms is not None]
+    before = [(run.pace.p99_before_ms or 0) / 1000 for run in compared if run.pace]
+    figure = frame(
+        *_lines(runs, during, _duration_text, "during", 1),
+        *_lines(compared, before, _duration_text, "before", 2),
+        _marks(failed),
+    )
+    figure.update_yaxes(**time_axis(max(during + before)))
+    middle = sorted(during)[len(during) // 2]
+    summary = (
+        f"Last {_duration_text(during[-1])}; usually {_duration_text(middle)}, "
+        f"at most {_duration_text(max(during))}; before a backup usually "
+        f"{_duration_text(sorted(before)[len(before) // 2]) if before else 'unknown'}."
+    )
+    return _chart("statements", "Statements during backups", figure, summary)
 
 
 def _of_times(

@@ -27,6 +27,7 @@ from backups.states import CopyStatus, DrillPoint
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.costs import CopyCost, copy_cost
+from monitor.selectors.pace_cost import PaceCost, cost_of, has_cost
 from monitor.selectors.proof import ProofSummary
 from monitor.selectors.proof_reports import readable
 from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
@@ -100,6 +101,15 @@ class BackupView:
     @property
     def has_stored_copy(self) -> bool:
         return any(row.stored for row in self.copies)
+
+    @property
+    def cost(self) -> PaceCost | None:
+        """What it cost its instance; None is unknown."""
+        return cost_of(self.backup)
+
+    @property
+    def shows_cost(self) -> bool:
+        return has_cost(self.backup)
 
     @property
     def files(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from backups.models import Job
 from backups.models.job import WITHOUT_RESULT
+from backups.pacing.facts import PaceFacts
 from backups.states import TERMINAL_JOB_STATUSES, BackupKind, JobStatus, Operation
 
 # A chart of half a page cannot show more points.
@@ -24,6 +25,8 @@ class BackupRun:
     run_time: timedelta
     lock_time: timedelta | None
     kind: str = BackupKind.FULL
+    # What it cost its instance; None is unknown.
+    pace: PaceFacts | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -45,12 +48,15 @@ def list_runs(instance_name: str) -> list[BackupRun]:
         ended_at__isnull=False,
     ).exclude(WITHOUT_RESULT)
     figures = jobs.values_list(
-        "started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time", "kind"
-    )
+        "started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time", "kind",
+        "product__pace",
+    )  # fmt: skip
     newest = figures.order_by("-id")[:RUNS_SHOWN]
     return [
-        BackupRun(ended, JobStatus(status), raw, stored, ended - started, lock, kind)
-        for started, ended, status, raw, stored, lock, kind in reversed(newest)
+        BackupRun(
+            ended, JobStatus(status), raw, stored, ended - started, lock, kind, PaceFacts.read(pace)
+        )
+        for started, ended, status, raw, stored, lock, kind, pace in reversed(newest)
         # The query excludes nulls, which the types do not express.
         if started and ended
     ]

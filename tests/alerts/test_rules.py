@@ -14,6 +14,7 @@ from alerts.rules import RULES, AnyRule
 from alerts.states import Severity
 from backups.health.spread import judge_spread
 from backups.norms import Norm
+from backups.pacing.facts import PaceFacts
 from tests.alerts.facts import GIB, NOW, WELL, D, H, M, S, ask_rule
 from tests.backups.health.test_spread import GOOD
 
@@ -34,6 +35,10 @@ def lasting(length: Any, usual: Norm | None = USUAL_TIME) -> dict[str, Any]:
 
 def locked(length: Any) -> dict[str, Any]:
     return {"backup": replace(BACKUP, lock_time=length)}
+
+
+def paced(**facts: Any) -> dict[str, Any]:
+    return {"pace": PaceFacts(**facts)}
 
 
 def free(percent: float) -> dict[str, Any]:
@@ -169,6 +174,20 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("lock_time", locked(10 * S), N),
     ("lock_time", locked(60 * S), W),
     ("lock_time", locked(None), None),
+    ("writers_slowed", {}, None),
+    ("writers_slowed", paced(), None),
+    ("writers_slowed", paced(p99_during_ms=59.9, target_ms=40), None),
+    ("writers_slowed", paced(p99_during_ms=60, target_ms=40), W),
+    ("writers_slowed", paced(p99_during_ms=60), None),
+    ("writers_slowed", paced(target_ms=40), None),
+    ("writers_slowed", paced(p99_during_ms=9, target_ms=1), None),
+    ("redo_race", {}, None),
+    ("redo_race", paced(), None),
+    ("redo_race", paced(redo_worst_share=0.79), None),
+    ("redo_race", paced(redo_worst_share=0.79, redo_lifted=3), None),
+    ("redo_race", paced(redo_worst_share=0.8), N),
+    ("redo_race", paced(redo_worst_share=0.95), W),
+    ("redo_race", paced(redo_lifted=1), N),
     ("size_unusual", sized(75.1), None),
     ("size_unusual", sized(75), W),
     ("size_unusual", sized(50), C),
