@@ -80,7 +80,7 @@ class RepositorySettingsForm(RepositoryForm):
 
     def _entered(self, name: str) -> bool:
         """Whether a column of the row differs from its default."""
-        if not self.fixed or name not in self._meta.fields:
+        if not self.fixed or name not in (self._meta.fields or ()):
             return False
         default = self._meta.model._meta.get_field(name).get_default()
         return bool(getattr(self.instance, name) != default)
