@@ -13,6 +13,7 @@ from backups.admin.repository import RepositoryForm
 from backups.models.repository import PURGE_DELAY, RepositoryKind
 from monitor.forms.fields import LengthField
 from monitor.forms.repository_kinds import (
+    KEPT,
     RepositoryChoice,
     choice_of_address,
     choice_of_kind,
@@ -64,7 +65,7 @@ class RepositorySettingsForm(RepositoryForm):
         for name, label in choice.labels.items():
             self.fields[name].label = label
         for name, text in choice.help_texts.items():
-            self.fields[name].help_text = text
+            self.fields[name].help_text = text if self.fixed else text.removesuffix(KEPT)
 
     def groups(self) -> list[ShownGroup]:
         """Return the fields in the groups of the kind."""

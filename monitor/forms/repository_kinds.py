@@ -51,7 +51,7 @@ class RepositoryChoice:
 _PLACE = FieldGroup("", ("name", "path"))
 _USE = FieldGroup("Backups in it", ("encrypted", "differences", "enabled", "max_jobs"))
 _USE_OF_MEDIA = FieldGroup("Backups in it", ("encrypted", "enabled", "max_jobs"))
-_WHERE = FieldGroup("Against a fire and a thief", ("site", "undeletable_by"))
+_WHERE = FieldGroup("Place and protection", ("site", "undeletable_by"))
 _DELETION = FieldGroup("Deletion", ("purge_delay", "two_admins"))
 _DELETION_OF_BUCKETS = FieldGroup("Deletion", ("purge_delay", "two_admins", "write_only"))
 _LOCK = FieldGroup("Object lock", ("lock_mode", "lock_days"), folded=True)
@@ -60,7 +60,11 @@ _RETENTION = FieldGroup("Retention of backups without a schedule", RETENTION_COL
 _LAST = (_WHERE, _DELETION, _PRICES, _RETENTION)
 _LAST_OF_BUCKETS = (_USE, _WHERE, _DELETION_OF_BUCKETS, _PRICES, _RETENTION)
 _CREDENTIALS = ("credentials", "credentials_name", "new_secret_key")
-_STORED = "Stored encrypted and never shown. Leave blank to keep the present one."
+_OBJECT_STORE = (
+    "endpoint", "region", "credentials", "credentials_name", "access_key_id", "new_secret_key",
+)  # fmt: skip
+KEPT = " Leave blank to keep the present one."
+_STORED = f"Stored encrypted and never shown.{KEPT}"
 _NAME_OF_VARIABLE = "Of the environment: the name of the variable. Of a file: its absolute path."
 
 FOLDER = RepositoryChoice(
@@ -78,10 +82,10 @@ S3 = RepositoryChoice(
     "S3 bucket",
     "In Amazon S3, or in any object store that speaks S3, such as Ceph.",
     "Bucket",
-    "s3://bucket/prefix",
+    "As s3://bucket/prefix; empty there, or one that is a repository.",
     (
         _PLACE,
-        FieldGroup("Object store", ("endpoint", "region", "access_key_id", *_CREDENTIALS)),
+        FieldGroup("Object store", _OBJECT_STORE),
         FieldGroup(
             "Certificate, storage class, encryption by the store",
             (
@@ -108,7 +112,7 @@ AZURE = RepositoryChoice(
     "Azure container",
     "In Azure Blob Storage.",
     "Container",
-    "az://account/container/prefix",
+    "As az://account/container/prefix; empty there, or one that is a repository.",
     (
         _PLACE,
         FieldGroup("Credentials", _CREDENTIALS),
@@ -132,7 +136,7 @@ GOOGLE = RepositoryChoice(
     "Google Cloud bucket",
     "In Google Cloud Storage.",
     "Bucket",
-    "gs://bucket/prefix",
+    "As gs://bucket/prefix; empty there, or one that is a repository.",
     (
         _PLACE,
         FieldGroup("Credentials", _CREDENTIALS),
@@ -156,7 +160,7 @@ SFTP = RepositoryChoice(
     "SFTP folder",
     "On another host, over SSH with a key.",
     "Address",
-    "sftp://user@host:port/path",
+    "As sftp://user@host:port/path: a new or empty folder, or one that is a repository.",
     (_PLACE, FieldGroup("SSH", SFTP_COLUMNS), _USE, *_LAST),
 )
 _OF_MEDIA = (_PLACE, _USE_OF_MEDIA, *_LAST)
