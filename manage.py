@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 
 def main() -> None:
+    gc.disable()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
-    from django.core.management import execute_from_command_line
+    from scripts.command_line import run_command_line
 
-    execute_from_command_line(sys.argv)
+    run_command_line(sys.argv)
 
 
 if __name__ == "__main__":

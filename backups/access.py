@@ -125,6 +125,10 @@ class UsableStores:
                 self._stores[repository.pk] = None
         return self._stores[repository.pk]
 
+    def note(self, repository: Repository, store: ObjectStore | None) -> None:
+        """Take a store that was checked already; None of one that cannot be used."""
+        self._stores[repository.pk] = store
+
     def leave(self, repository: Repository, error: MooringError) -> None:
         """Use a repository no more."""
         self._stores[repository.pk] = None

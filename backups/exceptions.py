@@ -23,6 +23,10 @@ class Refused(MooringError):
     """A check failed before anything was changed: the figures are in the message."""
 
 
+class Tolerated(MooringError):
+    """A stage failed, and its job continues: if it succeeds, it does so with this problem."""
+
+
 class BadInput(MooringError):
     """The request names something that does not exist, or contradicts itself."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
@@ -28,6 +28,8 @@ INSTANT = timedelta(microseconds=1)
 LONGEST = timedelta(days=36_500)
 EVERY_HOUR = set(range(24))
 FIELDS = 5
+# How many schedules one may follow: that after which it runs, the one before that, and so on.
+MOST_PREDECESSORS = 3
 # Two weeks of a daily rhythm.
 _DUE_TIMES = 15
 
@@ -144,6 +146,50 @@ def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
     fulls = (replace(due, full=True) for due in _alone(only_full(rhythm), after))
     # Stable: of two at one moment the full backup comes first.
     return _once(heapq.merge(fulls, _alone(rhythm, after), key=_moment))
+
+
+def fault_of_chain(
+    own: int | None, after: int, links: Mapping[int, int | None], names: Mapping[int, str]
+) -> str:
+    """Return why a schedule may not run after another, as a sentence; blank if it may.
+
+    ``links`` maps all schedules to those they run after. ``own`` is None before it is saved.
+    """
+    before = _line(after, links)
+    words = ", which runs after ".join(names[pk] for pk in before)
+    if own is not None and own in before:
+        return f"This would be a circle: it would run after {words}."
+    behind = max(
+        (
+            line.index(own)
+            for line in (_line(pk, links) for pk in links)
+            if own is not None and own in line
+        ),
+        default=0,
+    )
+    if len(before) + behind > MOST_PREDECESSORS:
+        most = MOST_PREDECESSORS + 1
+        return f"The chain would have more than {most} schedules: it would run after {words}."
+    return ""
+
+
+def reached(covering: Set[int], after: Mapping[int, int | None]) -> set[int]:
+    """Of the enabled schedules that cover an instance, those that have runs for it.
+
+    A chained one has none where that which it follows does not cover the instance. ``after`` maps
+    schedules to those they follow; others may be left out.
+    """
+    return {pk for pk in covering if all(before in covering for before in _line(pk, after))}
+
+
+def _line(first: int, links: Mapping[int, int | None]) -> list[int]:
+    """Return a schedule and those that it follows, each once even in a circle."""
+    line: list[int] = []
+    following: int | None = first
+    while following is not None and following not in line:
+        line.append(following)
+        following = links.get(following)
+    return line
 
 
 def only_full(rhythm: Rhythm) -> Rhythm:

@@ -63,6 +63,19 @@ class KindCause(models.TextChoices):
     FULL_OVERDUE = "full_overdue", "The planned full backup was not taken"
 
 
+class HookTime(models.TextChoices):
+    """When a hook runs: ahead of all stages of a job, around its copy, or at its end."""
+
+    BEFORE = "before", "Before"
+    BEFORE_COPY = "before-copy", "Before the copy"
+    AFTER_COPY = "after-copy", "After the copy"
+    AFTER = "after", "After"
+
+
+# Those that also run where the job did not succeed.
+LATE_HOOK_TIMES = (HookTime.AFTER_COPY, HookTime.AFTER)
+
+
 class JobStatus(models.TextChoices):
     PENDING = "pending", "Pending"  # requested; queued for a worker or a free place
     RUNNING = "running", "Running"  # a worker holds its lease and renews it
@@ -235,7 +248,10 @@ class WaitReason(models.TextChoices):
     NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
     HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"
     SUPERSEDED = "superseded", "A later occurrence replaced it"
+    PREDECESSOR = "predecessor", "The run that it follows did not succeed"
     FAILED = "failed", "An attempt failed"
+    WILL_NOT_FIT = "will_not_fit", "It would not end within its window"
+    WINDOW_SLOWED = "window_slowed", "Limited by the schedule since the end of the window"
     WINDOW_END = "window_end", "Stopped by the schedule at the end of the window"
 
 

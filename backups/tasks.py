@@ -15,11 +15,17 @@ from backups.binlog_archive.storing import condition as binlog_condition
 from backups.catalog import condition
 from backups.chains import due
 from backups.executor.execute import execute
-from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
+from backups.executor.leftovers import (
+    extend_expired,
+    lose_expired,
+    remove_leftovers,
+    remove_leftovers_of_host,
+)
 from backups.health import protection_rows, space
 from backups.health.clock_jump import refuse_clock_jump
 from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
+from backups.hooks import owed
 from backups.instances import reachability
 from backups.jobs import wake
 from backups.models import Instance, Job
@@ -53,6 +59,7 @@ def run_job(job_id: int) -> None:
         return
     # Its places are free again: wake the jobs blocked by a limit, the oldest first.
     wake.wake_blocked_jobs()
+    remove_leftovers_of_host()
 
 
 @shared_task(ignore_result=True)
@@ -118,6 +125,14 @@ def fail_lost_jobs() -> None:
 def clear_up() -> None:
     """Remove the bytes that ended jobs left behind."""
     remove_leftovers()
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def run_owed_hooks() -> None:
+    """Run the after hooks that jobs still owe whose workers died."""
+    owed.run_owed()
 
 
 @shared_task(ignore_result=True)

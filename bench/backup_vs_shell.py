@@ -21,6 +21,7 @@ from backups.programs.server_program import program
 from bench.arguments import count, names_of, size
 from bench.database import Database, free_bytes
 from bench.mooring import ROOT, Mooring
+from bench.prepare_memory import KEEPING, PrepareBench
 from bench.program import empty_folders, measure_and_show
 from bench.rounds import say
 from bench.samples import Samples
@@ -28,7 +29,7 @@ from bench.sections import Bench
 from bench.shell import Shell
 from bench.targets import RATIOS
 
-SECTIONS = ("backup", "extract", "dump", "load", "memory")
+SECTIONS = ("backup", "extract", "dump", "load", "memory", "prepare")
 THREADS = 2
 # Debian's package for each.
 PROGRAMS = {
@@ -59,7 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--gib", type=size, default=3.2, help="size of the tables (3.2)")
-    parser.add_argument("--small-gib", type=size, default=1.0, help="other size for memory (1)")
+    parser.add_argument(
+        "--small-gib", type=size, default=1.0, help="other size, for memory and prepare (1)"
+    )
     parser.add_argument("--rounds", type=count, default=3)
     parser.add_argument(
         "--only", type=names_of(SECTIONS), default=SECTIONS, metavar=",".join(SECTIONS)
@@ -91,6 +94,14 @@ def _measure(asked: argparse.Namespace, samples: Samples) -> None:
         bench_on(_database(work, asked.gib), asked.only, "big")
         if "memory" in asked.only:
             bench_on(_database(work, asked.small_gib), ("memory",), "small")
+        if "prepare" in asked.only:
+            database = _database(work, asked.small_gib)
+            database.options = KEEPING
+            database.fill()
+            with database.running() as server:
+                PrepareBench(
+                    server, mooring, samples, folder, asked.rounds, database, shell
+                ).prepare()
     finally:
         mooring.remove()
         shutil.rmtree(folder, ignore_errors=True)

@@ -24,9 +24,13 @@ class CloneShell:
     def clone_folder(self) -> Path:
         return self._folder / "local-clone"
 
-    def clone_and_pack(self, server: PrivateServer, sink: Path) -> float:
-        """Have the server clone itself into a folder of its host, and pack that."""
+    def clone(self, server: PrivateServer) -> None:
+        """Have the server clone itself into a folder of its host."""
         execute(server, f"CLONE LOCAL DATA DIRECTORY = '{self.clone_folder}'")
+
+    def clone_and_pack(self, server: PrivateServer, sink: Path) -> float:
+        """Clone, and pack that."""
+        self.clone(server)
         tar = ("tar", "-C", str(self._folder), "-cf", "-", self.clone_folder.name)
         return run_chain([tar, self._zstd], logs=self._logs, sink=sink)
 

@@ -41,6 +41,8 @@ class Database:
         self.gib = gib
         self.name = f"bench-{gib:g}-gib"
         self.data = folder / "data"
+        # How it runs when it is measured.
+        self.options = OPTIONS
         self.password = "not a secret: it opens made-up rows on a socket of our own"
         self._run_folder = folder / "run"
 
@@ -77,7 +79,7 @@ class Database:
     @contextmanager
     def running(self) -> Iterator[PrivateServer]:
         """Have the server run with its binlog on, its tablespaces in the page cache."""
-        settings = ServerOptions(server_id=1, binlog=True, options=OPTIONS)
+        settings = ServerOptions(server_id=1, binlog=True, options=self.options)
         with PrivateServer(self.data, settings, run_folder=self._run_folder) as server:
             account = quoted_account(ACCOUNT)
             execute(

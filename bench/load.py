@@ -26,6 +26,7 @@ class LoadReport:
 
     tps: float
     worst_second_tps: float
+    p50_ms: float
     p95_ms: float
     p99_ms: float
     longest_ms: float
@@ -81,6 +82,7 @@ def parse_report(text: str) -> LoadReport:
     return LoadReport(
         tps=float(total[2]),
         worst_second_tps=min(seconds, default=float(total[2])),
+        p50_ms=percentile(buckets, 50),
         p95_ms=percentile(buckets, 95),
         p99_ms=percentile(buckets, 99),
         longest_ms=float(longest[1]),

@@ -65,6 +65,8 @@ class Mooring:
             "MOORING_HOME": str(self._home),
             "MOORING_COPY_THREADS": str(threads),
             "MOORING_MYSQLD": mysqld,
+            # An installation compiles its modules once, whatever the environment says here.
+            "PYTHONDONTWRITEBYTECODE": "",
         }
 
     def set_up(self) -> None:
@@ -87,11 +89,17 @@ class Mooring:
         self._run("addinstance", database.name, *words, "--json")
 
     def take(
-        self, database: Database, *, threads: int | None = None, kind: str = "full"
+        self,
+        database: Database,
+        *,
+        threads: int | None = None,
+        kind: str = "full",
+        variables: Mapping[str, str] | None = None,
     ) -> Finished:
+        """Take a backup; ``variables`` are further settings of this Mooring."""
         before = tree_bytes(self._repository)
         words = ("takebackup", database.name, "--kind", kind, "--foreground", "--json")
-        done = self._run(*words, threads=threads)
+        done = self._run(*words, threads=threads, variables=variables)
         return _finished(done, tree_bytes(self._repository) - before)
 
     def restore(self, label: str, target: Path, *, raw: bool) -> Finished:
@@ -126,14 +134,28 @@ class Mooring:
             (facts,) = rows.execute(sql, (label,)).fetchone()
         return str(json.loads(facts)[name])
 
+    def pace(self, label: str) -> Mapping[str, Any]:
+        """Return what a backup cost its writers, and how it was slowed for them."""
+        with closing(sqlite3.connect(self._home / "mooring.sqlite3")) as rows:
+            sql = "SELECT pace FROM backups_backup WHERE label = ?"
+            (facts,) = rows.execute(sql, (label,)).fetchone()
+        # Any: JSON.
+        found: Mapping[str, Any] = json.loads(facts)
+        return found
+
     def state_bytes(self) -> int:
         """Return what lies in the state folder, its database and the backups left out."""
         return tree_bytes(self._home) - tree_bytes(self._home, "mooring.sqlite3*")
 
-    def _run(self, *words: str, threads: int | None = None) -> Watched:
+    def _run(
+        self,
+        *words: str,
+        threads: int | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Watched:
         argv = [sys.executable, "manage.py", *words]
         more = {"MOORING_COPY_THREADS": str(threads)} if threads else {}
-        environment = {**self._environment, **more}
+        environment = {**self._environment, **more, **(variables or {})}
         return run_watched(argv, environment=environment, folder=ROOT, log=self._log)
 
 

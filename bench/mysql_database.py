@@ -14,7 +14,7 @@ from backups.engines.base import Login
 from backups.logins.tls import Tls
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
-from bench.database import FILLING, OPTIONS, SCHEMA, Database, execute, prepare
+from bench.database import FILLING, SCHEMA, Database, execute, prepare
 from bench.measure import BenchError
 
 USER, HOST = "mooring", "127.0.0.1"
@@ -64,7 +64,7 @@ class MysqlDatabase(Database):
 
     @contextmanager
     def running(self) -> Iterator[PrivateServer]:
-        settings = self.settings(OPTIONS, binlog=True, port=self._port)
+        settings = self.settings(self.options, binlog=True, port=self._port)
         with PrivateServer(self.data, settings, run_folder=self._run_folder) as server:
             account = f"'{USER}'@'{HOST}'"
             execute(

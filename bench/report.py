@@ -25,6 +25,11 @@ HEADINGS: Mapping[str, str] = {
     "clustered": "Clones after one per cent of the rows was changed, in one stretch",
     "consolidate": "Making a full backup of a chain",
     "load": "Writers beside a backup",
+    "mariadb": "Writers beside a backup of MariaDB",
+    "mysql": "Writers beside a backup of MySQL",
+    "mariadb-burst": "Backups of MariaDB while a small redo log is written over",
+    "mysql-burst": "Backups of MySQL while a small redo log is written over",
+    "prepare": "Prepare with little and with more memory",
     "memory": "Resident memory of Mooring's process",
 }
 

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backups.engines.base import Login
-from backups.engines.mariadb_backup.command import SETTINGS, TOOL, backup_argv, build_settings
+from backups.engines.mariadb_backup.command import (
+    SETTINGS,
+    TOOL,
+    backup_argv,
+    build_settings,
+    prepare_argv,
+)
+from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
 from bench.chain import run_chain
 from bench.measure import BenchError
 
@@ -89,6 +96,10 @@ class Shell:
     def load(self, source: Path, socket: Path) -> float:
         client = ("mariadb", "--no-defaults", f"--socket={socket}", "--user=root")
         return run_chain([("zstd", "-q", "-d", "-c"), client], logs=self._logs, source=source)
+
+    def prepare_with(self, target: Path, memory_bytes: int) -> float:
+        words = prepare_argv(target, settings=target / SETTINGS_FILE, memory_bytes=memory_bytes)
+        return run_chain([words], logs=self._logs)
 
     def _prepare(self, target: Path, changes: Path | None = None) -> float:
         more = [] if changes is None else [f"--incremental-dir={changes}"]

@@ -96,4 +96,9 @@ RATIOS: Sequence[Ratio] = (
         _load("zstd", "p99_ms"),
     ),
     Ratio("lock time of a backup under load, s", _load("mooring", "lock_s")),
+    Ratio(
+        "prepare, 1 GiB of memory ÷ 96 MiB",
+        Place("prepare", "1 GiB", "wall_s"),
+        Place("prepare", "96 MiB", "wall_s"),
+    ),
 )

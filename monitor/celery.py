@@ -36,6 +36,7 @@ EVERY_SECONDS = {
 # A disk or a server that hangs must keep no tick waiting: what touches one is kept apart.
 OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.clear_up": 10,
+    "backups.tasks.run_owed_hooks": 10,
     "backups.tasks.probe_instances": 10,
     "backups.tasks.measure_repositories": 300,
     "backups.tasks.check_copies": 60,

@@ -75,12 +75,12 @@ def choice(name: str, default: str, *others: str) -> str:
     return word
 
 
-def switch(name: str) -> bool:
+def switch(name: str, default: str = "no") -> bool:
     """Read yes or no; anything else is refused."""
-    text = os.environ.get(name, "no").lower()
+    text = os.environ.get(name, default).strip().lower() or default
     if text in {"1", "yes", "true", "on"}:
         return True
-    if text in {"", "0", "no", "false", "off"}:
+    if text in {"0", "no", "false", "off"}:
         return False
     raise ImproperlyConfigured(f"{name} is {text!r}: set yes or no")
 

@@ -258,8 +258,12 @@ SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 SPOOL_FOLDER = HOME / "spool"
 # Tapes and pipes: their commands and libraries, for repositories with media:… as path.
 MEDIA_FILE = Path(os.environ.get("MOORING_MEDIA_FILE") or HOME / "media.toml")
+# Commands and statements around jobs, which only administrators of this host configure.
+HOOKS_FILE = Path(os.environ.get("MOORING_HOOKS_FILE") or HOME / "hooks.toml")
 # The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
+# The most memory for applying a redo log, of what is free; 0 is no limit.
+PREPARE_MEMORY_BYTES = number("MOORING_PREPARE_MEMORY_MB", 4096) * 1024 * 1024
 # Programs that open the files of a backup run as this user where we are root.
 RUN_USER = os.environ.get("MOORING_RUN_USER") or "mooring"
 # What opens MariaDB's encrypted files here: keys and libraries are this host's, never a backup's.
@@ -269,6 +273,10 @@ MARIADB_PLUGIN_FOLDER = os.environ.get("MOORING_MARIADB_PLUGIN_DIR", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and encrypt; default: one per core.
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
+# Whether what copies and compresses yields to servers; read by backups/runners/priority.py.
+LOW_PRIORITY = switch("MOORING_LOW_PRIORITY", "yes")
+# How long a backup may read how tables are defined, at its end; 0: it does not.
+DEFINITIONS_SECONDS = number("MOORING_DEFINITIONS_SECONDS", 120)
 # The most backups that go on from a full one, one from the other.
 MOST_LINKS = number("MOORING_MOST_LINKS", 7)
 # Where whichever is due was requested: how old the full backup of a chain may be.
@@ -285,6 +293,12 @@ MESSAGE_LEASE_SECONDS = number("MOORING_MESSAGE_LEASE_SECONDS", 120, least=1)
 PING_URL = os.environ.get("MOORING_PING_URL", "")
 # 0 means as fast as the engine reads.
 THROTTLE_BYTES_PER_S = number("MOORING_THROTTLE_BYTES_PER_S", 0)
+# How many times as long as before a backup the statements of an instance may take; 0: any.
+PACE_FACTOR = number("MOORING_PACE_FACTOR", 5)
+# How many seconds replication may fall behind because of a backup; 0: any.
+PACE_LAG_SECONDS = number("MOORING_PACE_LAG_SECONDS", 30)
+# How many times as long as at full speed a copy may take; 1 would be no pace at all.
+PACE_LONGEST = number("MOORING_PACE_LONGEST", 8, least=2)
 
 LOGGING = {
     "version": 1,

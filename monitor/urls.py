@@ -120,6 +120,7 @@ urlpatterns = [
     path("jobs/<int:pk>/live/", jobs.job_live, name="job-live"),
     path("jobs/<int:pk>/rate/", jobs.job_rate, name="job-rate"),
     path("jobs/<int:pk>/log/", jobs.job_log, name="job-log"),
+    path("jobs/<int:pk>/pace/", jobs.job_pace, name="job-pace"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job-cancel"),
     path("jobs/<int:pk>/again/", jobs.job_again, name="job-again"),
     path("jobs/<int:pk>/continue/", kept_folders.kept_continue, name="kept-continue"),

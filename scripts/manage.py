@@ -9,16 +9,18 @@ Django twice before every command.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
-from backups.runners.priority import lower_own_priority
+from backups.runners.priority import lower_own_priority, lower_own_session
 from scripts.console import SetupError, give_up
 from scripts.prepare import prepare_for_commands
 from scripts.which_folder import command_folder
 
 
 def main() -> None:
+    gc.disable()
     try:
         # For all that read it afterwards: the settings first of all.
         os.environ["MOORING_HOME"] = str(command_folder(os.environ))
@@ -28,9 +30,10 @@ def main() -> None:
     if "--foreground" in sys.argv:
         # The job copies, compresses and encrypts in this process, perhaps beside its server.
         lower_own_priority()
-    from django.core.management import execute_from_command_line
+        lower_own_session()
+    from scripts.command_line import run_command_line
 
-    execute_from_command_line(["manage.py", *sys.argv[1:]])
+    run_command_line(["manage.py", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backups.runners.environment import tool_environment
-from backups.runners.priority import low_priority
+from backups.runners.priority import low_priority, lower_own_session
 from scripts.console import SetupError, give_up
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +46,8 @@ class Child:
     stop_signal: signal.Signals = signal.SIGTERM
     # Whether it is Mooring: others get no keys and no passwords in their environment.
     ours: bool = True
+    # Whether servers on this host come first.
+    low: bool = False
 
     def environment(self, whole: Mapping[str, str]) -> dict[str, str]:
         return dict(whole) if self.ours else tool_environment(whole)
@@ -106,7 +108,7 @@ def _worker(environment: Mapping[str, str]) -> Child:
     concurrency = environment.get("MOORING_WORKERS", "2")
     child = _celery("worker", "monitor", "copy,transfer", concurrency, pool="prefork")
     # It compresses and encrypts, perhaps beside the server that it copies.
-    return replace(child, argv=(*low_priority(), *child.argv))
+    return replace(child, argv=(*low_priority(environment), *child.argv), low=True)
 
 
 def _control() -> Child:
@@ -135,6 +137,8 @@ def main() -> None:
     if wanted not in known:
         give_up(f"no process is called {wanted!r}", f"Name one of {', '.join(known)}.")
     argv, environment = known[wanted].argv, known[wanted].environment(os.environ)
+    if known[wanted].low:
+        lower_own_session()
     # Becoming the process is what this is for.
     os.execvpe(argv[0], argv, environment)  # noqa: S606  # nosec B606
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from backups.runners.priority import lower_session
 from scripts.bell import Bell
 from scripts.console import SetupError, say
 from scripts.logs import LogFile
@@ -71,6 +72,8 @@ class Kept:
                 # Ctrl-C goes to us alone; we stop the children in our order.
                 start_new_session=True,
             )
+        if self.child.low:
+            lower_session(self._process.pid)
 
     def plan_restart(self) -> float:
         """Return in how many seconds the child, which has just died, starts again."""

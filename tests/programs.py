@@ -16,7 +16,21 @@ PACKAGES = ROOT / "scripts" / "system_packages.sh"
 # From Debian's packages that are always there: coreutils, util-linux, bash, dash, findutils, tar,
 # mount.
 ALWAYS = {
-    *("bash", "cat", "cp", "dd", "diff", "env", "false", "find", "head", "ionice", "ls", "mount"),
+    *(
+        "bash",
+        "cat",
+        "chrt",
+        "cp",
+        "dd",
+        "diff",
+        "env",
+        "false",
+        "find",
+        "head",
+        "ionice",
+        "ls",
+        "mount",
+    ),
     *("nice", "od", "printf", "rm", "sh", "sha256sum", "sleep", "sync", "tar", "tee", "test", "tr"),
     *("true", "umount", "uname"),
 }

@@ -21,8 +21,13 @@ from monitor.settings import *  # noqa: E402, F403
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     # A file, because a job writes from several threads, as it does in earnest.
     DATABASES["default"]["TEST"] = {"NAME": f"{TEST_HOME}/test.sqlite3"}  # noqa: F405
+# Most tests have no server that could be asked; those that have one switch it on.
+DEFINITIONS_SECONDS = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# Most tests have no instance that could be watched while it is copied; those of the pace set it.
+PACE_FACTOR = PACE_LAG_SECONDS = 0

@@ -12,12 +12,10 @@ from datetime import datetime, timedelta
 
 from alerts.facts.subject import Subject
 from backups.models import BackupSchedule, Instance
+from backups.models.schedule import PREDECESSORS
 from backups.schedule import longest_pause
 from backups.schedules.coverage import covering_schedules
 from backups.states import BackupKind
-
-_COLUMNS = ("name", "kind", "full_cron", "expected_duration", "cron", "time_zone", "every_hours",
-            "anchor_at")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def load_belonging(names: Mapping[int, str], now: datetime) -> dict[int, Belongi
 
 
 def _load_schedules(now: datetime) -> dict[int, CoveringSchedule]:
-    rows = BackupSchedule.objects.filter(enabled=True).order_by("id")
+    enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
     return {
         row.pk: CoveringSchedule(
             row.pk,
@@ -85,5 +83,5 @@ def _load_schedules(now: datetime) -> dict[int, CoveringSchedule]:
             row.expected_duration,
             longest_pause(row.rhythm, now),
         )
-        for row in rows.only(*_COLUMNS)
+        for row in enabled.order_by("id")
     }

@@ -68,6 +68,19 @@ class MissedFacts(Facts):
 
 
 @dataclass(frozen=True, slots=True)
+class UnfitFacts(Facts):
+    """The next run of a schedule for an instance, which will probably not fit its window."""
+
+    schedule: str
+    # None: due after a run of another schedule.
+    due_at: datetime | None
+    # The expected length, the window, and from how many runs that follows.
+    reason: str
+    # Its schedule does not start it.
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceFacts(Facts):
     """A stored copy whose newest verify, or newest restore test, failed."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from alerts.facts.run import LateFacts, MissedFacts
+from alerts.facts.run import LateFacts, MissedFacts, UnfitFacts
 from alerts.rules.base import Finding, Limits, Rule
 from alerts.states import Severity
 from backups.states import WaitReason
@@ -35,7 +35,7 @@ def check_missed(facts: MissedFacts, limits: Limits) -> Finding | None:
     return Finding(
         message=f"the run due at {moment(facts.due_at)} was missed{times}"
         f"{_because(facts.reason, facts.detail)}",
-        severity=Severity.NOTICE if facts.reason == WaitReason.PAUSED else None,
+        severity=MILDER.get(facts.reason),
         facts={
             "occurrence": facts.occurrence_id,
             "due_at": facts.due_at.isoformat(),
@@ -45,6 +45,18 @@ def check_missed(facts: MissedFacts, limits: Limits) -> Finding | None:
         },
         hint=HINTS.get(facts.reason, ""),
         episode=f"occurrence:{facts.occurrence_id}",
+    )
+
+
+def check_unfit(facts: UnfitFacts, limits: Limits) -> Finding | None:
+    withheld = "; it will not be started" if facts.withheld else ""
+    return Finding(
+        message=f"the next run of {facts.schedule} will probably not fit its window: "
+        f"{facts.reason}{withheld}",
+        facts={
+            "due_at": facts.due_at.isoformat() if facts.due_at else None,
+            "not_started": facts.withheld,
+        },
     )
 
 
@@ -60,6 +72,12 @@ def _because(reason: str, detail: str) -> str:
     return f": {text} ({detail})" if detail else f": {text}"
 
 
+# Less severe than a missed run otherwise: a pause is wanted; and a run that did not succeed has an
+# alert of its own, besides that of the runs that were to follow it.
+MILDER = {
+    WaitReason.PAUSED.value: Severity.NOTICE,
+    WaitReason.PREDECESSOR.value: Severity.WARNING,
+}
 HINTS = {
     WaitReason.PAUSED.value: "Resume the schedule once the reason for the pause no longer applies.",
     WaitReason.INSTANCE_DISABLED.value: "Enable the instance, or remove it from the schedule.",
@@ -72,6 +90,8 @@ HINTS = {
     WaitReason.SCHEDULER_DOWN.value: "Check why the process control stopped.",
     WaitReason.NOTHING_SEEN.value: "Check the external job that takes this backup.",
     WaitReason.HISTORY_UNKNOWN.value: "Grant SELECT on the history tables to Mooring's account.",
+    WaitReason.WILL_NOT_FIT.value: "Lengthen the window, or let the schedule start it anyway.",
+    WaitReason.PREDECESSOR.value: "Check the run that it follows; then start this backup by hand.",
     WaitReason.FAILED.value: "Open the failed job: its log shows the cause.",
 }
 
@@ -94,9 +114,21 @@ OCCURRENCE_MISSED = Rule(
     check=check_missed,
     severity=Severity.EMERGENCY,
     explanation="The window of a planned run closed before it started: this backup does not "
-    "exist. Notice while the schedule is paused.",
+    "exist. Notice while the schedule is paused; warning for a run that follows one which did "
+    "not succeed.",
     hint="Start a backup manually, and check the reason.",
     resolves_when="A later run of the schedule for the instance, a later backup of its kind or a "
     "full backup succeeds; or the schedule is disabled.",
 )
-RULES = (OCCURRENCE_LATE, OCCURRENCE_MISSED)
+RUN_UNFIT = Rule(
+    name="run_unfit",
+    title="Next run will not fit its window",
+    about=UnfitFacts,
+    check=check_unfit,
+    severity=Severity.WARNING,
+    explanation="The next run of a schedule is expected to take longer than its window, by the "
+    "median of the last 10 runs of its kind (at least 3), scaled to the size of the instance.",
+    hint="Lengthen the window, take incremental backups, or raise the limits of the copy's rate.",
+    resolves_when="The expected length is within the window, or the schedule is disabled.",
+)
+RULES = (OCCURRENCE_LATE, OCCURRENCE_MISSED, RUN_UNFIT)

@@ -9,9 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.bases import ModelAdmin, ModelForm
+from backups.admin.pace import OF_INSTANCE, PACE_HELP, PACE_LABELS, rate_field
 from backups.engines import ENGINES
 from backups.models import Instance, InstanceGroup, Tag
 from backups.models.instance import ROUTE_OF_PASSWORD
+from backups.models.pace import PACE_COLUMNS
 
 
 class InstanceForm(ModelForm):
@@ -26,6 +28,8 @@ class InstanceForm(ModelForm):
         help_text="Stored encrypted and never shown. Leave blank to keep the present one.",
     )
 
+    pace_bytes_per_s = rate_field()
+
     class Meta:
         model = Instance
         fields = [
@@ -34,7 +38,10 @@ class InstanceForm(ModelForm):
             "allow_plugin_install", "save_foreign_tables", "lock_wait_seconds", "history_tool",
             "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
+            *PACE_COLUMNS,
         ]  # fmt: skip
+        labels = PACE_LABELS
+        help_texts = {name: f"{text} {OF_INSTANCE}" for name, text in PACE_HELP.items()}
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
@@ -91,6 +98,7 @@ class InstanceAdmin(ModelAdmin):
                 ]
             },
         ),
+        ("Pace of backups", {"fields": [*PACE_COLUMNS]}),
         ("Backups taken by other tools", {"fields": ["history_tool"]}),
         ("Reported by the instance", {"fields": [*readonly_fields]}),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from backups.admin.history import HistoryAdmin, HistoryInline
 from backups.models import (
+    HookRun,
     Job,
     JobEvent,
     JobLogLine,
@@ -26,6 +27,11 @@ class EventInline(HistoryInline):
     fields = ["created_at", "old_status", "new_status", "actor", "reason"]
 
 
+class HookRunInline(HistoryInline):
+    model = HookRun
+    fields = ["position", "when", "name", "host", "started_at", "ended_at", "exit_code", "problem"]
+
+
 @admin.register(Job)
 class JobAdmin(HistoryAdmin):
     list_display = ["id", "operation", "instance", "kind", "status", "requested_at", "ended_at"]
@@ -34,7 +40,7 @@ class JobAdmin(HistoryAdmin):
     search_fields = ["=id", "instance__name", "label", "error"]
     autocomplete_fields = ["instance", "backup"]
     date_hierarchy = "requested_at"
-    inlines = [StageInline, EventInline]
+    inlines = [StageInline, HookRunInline, EventInline]
 
 
 @admin.register(JobStage)
@@ -42,6 +48,14 @@ class JobStageAdmin(HistoryAdmin):
     list_display = ["job_id", "position", "name", "status", "started_at", "ended_at", "lock_time"]
     list_filter = ["status", "name"]
     search_fields = ["=job__id", "name", "detail"]
+    autocomplete_fields = ["job"]
+
+
+@admin.register(HookRun)
+class HookRunAdmin(HistoryAdmin):
+    list_display = ["job_id", "when", "name", "host", "started_at", "ended_at", "exit_code"]
+    list_filter = ["when", "open"]
+    search_fields = ["=job__id", "name", "problem"]
     autocomplete_fields = ["job"]
 
 

@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.timezone import now
 
-from backups.admin.bases import ModelAdmin
+from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
+from backups.admin.pace import rate_field
 from backups.models import (
     BackupSchedule,
     InstanceProtection,
@@ -22,12 +23,21 @@ from backups.schedules.pauses import recheck_occurrences
 from backups.schedules.save import save_schedule
 
 
+class ScheduleAdminForm(ModelForm):
+    """A schedule, with its rate as people write it."""
+
+    pace_bytes_per_s = rate_field()
+
+
 @admin.register(BackupSchedule)
 class BackupScheduleAdmin(ModelAdmin):
+    form = ScheduleAdminForm
     list_display = [
-        "name", "origin", "kind", "cron", "every_hours", "full_cron", "time_zone", "enabled",
+        "name", "origin", "kind", "cron", "every_hours", "after", "full_cron", "time_zone",
+        "enabled",
     ]  # fmt: skip
     list_filter = ["enabled", "origin", "kind"]
+    list_select_related = ["after"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories", "copy_to"]
     # Schedules are paused on their page or by a command, which require a reason.
@@ -62,7 +72,7 @@ class OccurrenceAdmin(HistoryAdmin):
     list_filter = ["status", "kind", "reason", "due_at"]
     list_select_related = ["schedule", "instance"]
     search_fields = ["schedule__name", "instance__name", "detail"]
-    autocomplete_fields = ["schedule", "instance", "job"]
+    autocomplete_fields = ["schedule", "instance", "job", "follows"]
 
 
 @admin.register(ObservedHistory)

@@ -26,6 +26,9 @@ _BIG = 1 << 63
 # A hundred years: no server is locked longer.
 _MOST_SECONDS = 3_200_000_000
 
+# Of names and figures in one table.
+_MOST_FACTS = 100
+
 Rule = Callable[[Any], bool]
 
 
@@ -37,6 +40,9 @@ def _text(most: int) -> Rule:
 
 def _number(least: int, most: int) -> Rule:
     return lambda value: type(value) is int and least <= value < most
+
+
+_short = _text(60)
 
 
 def _maybe(rule: Rule) -> Rule:
@@ -59,6 +65,19 @@ def _is_moment(value: Any) -> bool:
 
 def _is_length(value: Any) -> bool:
     return type(value) in {int, float} and 0 <= value < _MOST_SECONDS
+
+
+def _is_pace(value: Any) -> bool:
+    """Whether it is a flat table of words and finite numbers, and a short one."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= _MOST_FACTS
+        and all(_short(name) and (_short(each) or _is_figure(each)) for name, each in value.items())
+    )
+
+
+def _is_figure(value: Any) -> bool:
+    return type(value) in {int, float} and 0 <= value < _BIG
 
 
 def _is_word(value: Any) -> bool:
@@ -113,6 +132,7 @@ _RULES: Mapping[str, Rule] = {
     "facts.more": lambda value: (
         isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
     ),
+    "pace": lambda value: value is None or _is_pace(value),
     "server.variables": _texts(1 << 16),
     "server.plugins": _texts(1 << 10),
     "server.sources": _texts(1 << 9),

@@ -81,6 +81,10 @@ class FileTable:
         """Return the files that are part of the backup until now."""
         return tuple(self._files)
 
+    def unused_number(self) -> int:
+        """Return a number that no file has or had."""
+        return max((*self._files, *self._removed), default=0) + 1
+
     def check_finished(self) -> None:
         """Raise ArchiveError if a file was never completed."""
         if unfinished := sorted(file.path for file in self._files.values() if file.size is None):

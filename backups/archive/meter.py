@@ -19,3 +19,6 @@ class Meter:
     files_done: int = 0
     files_total: int | None = None
     current_file: str = ""
+    # Whether the numbers come in few reports, with a rate of their own; None is unknown.
+    reported: bool = False
+    reported_rate: int | None = None

@@ -6,7 +6,7 @@ Memory is bounded: frames in flight times frame size, whatever the size of the i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -23,7 +23,6 @@ from backups.archive.frames import Extent, build_frame
 from backups.archive.gathering import Gathered
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
-from backups.archive.pace import Pace
 from backups.archive.pack_writer import BuiltFrame
 from backups.archive.packs import FULL_BYTES
 from backups.archive.records import (
@@ -35,6 +34,7 @@ from backups.archive.records import (
     PhaseStarted,
     Record,
 )
+from backups.pacing.limiter import Limiter
 from backups.repositories.several import Stores
 
 
@@ -56,7 +56,7 @@ class ArchiveWriter:
         level: int,
         check: Callable[[], None],
         meter: Meter,
-        pace: Pace,
+        pace: Limiter,
         base: StoredTable | None = None,
         differences: Differences | None = None,
         full_bytes: int = FULL_BYTES,
@@ -89,12 +89,28 @@ class ArchiveWriter:
         match record:
             case Data():
                 self._files.check_open(record)
+                self._check()
+                # Read, whether or not it will be stored: the instance has had the work.
+                self._pace.spend(len(record.payload), self._check)
             case FileOpened():
                 # Refused before anything is kept of it.
                 self._files.open(record)
                 self._meter.current_file = record.path
         for needed in self._filter.take(record):
             self._store(needed)
+
+    def add_file(self, path: str, content: Iterable[bytes]) -> int:
+        """Write a file that is not the engine's, once all of the engine's are there.
+
+        Return its size.
+        """
+        number, size = self._files.unused_number(), 0
+        self.write(FileOpened(number, path))
+        for piece in content:
+            self.write(Data(number, size, memoryview(piece)))
+            size += len(piece)
+        self.write(FileClosed(number, size))
+        return size
 
     def _store(self, record: Record) -> None:
         match record:
@@ -146,7 +162,6 @@ class ArchiveWriter:
         if not frame.extents:
             return
         self._check()
-        self._pace.spend(frame.raw_bytes, self._check)
         self._pipeline.submit(partial(self._build, frame.take()))
 
     def _write_alone(self, extents: list[Extent], pieces: list[memoryview]) -> int:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
-from backups.access import UsableStores, checked_store, identity_of, refuse_unusable
+from backups.access import checked_store, identity_of, refuse_unusable
 from backups.archive.keys import Keyring
 from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
 from backups.archive.manifest_file import read_manifest
@@ -23,7 +23,7 @@ from backups.archive.packs import pack_name
 from backups.catalog.disks import note_disks
 from backups.catalog.versions import explained_fault
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
-from backups.health.each_repository import ask_each
+from backups.health.each_repository import ask_each, look_apart
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Instance, InstanceProtection, Repository
 from backups.repositories.base import ObjectStore
@@ -63,21 +63,19 @@ def check_repositories(now: datetime) -> int:
 def check_copies(now: datetime) -> int:
     """Check the copies that have waited longest; return how many have a fault."""
     keyring, key_fault = _keys()
-    stores = UsableStores()
+
+    def look(store: ObjectStore, copy: BackupCopy) -> tuple[str, str, str]:
+        fault, detail = _fault_of(store, copy)
+        opened = copy.key_fault if fault else _key_fault(store, copy, keyring, key_fault)
+        return fault, detail, opened
+
     faults = 0
-    for copy in _waiting_copies(now):
-        store = stores.of(copy.repository)
-        if store is None:
+    for copy, found in look_apart(_waiting_copies(now), look):
+        if found is None:
             # That the repository cannot be reached is said of the repository, not of its copies.
             BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
-        try:
-            fault, detail = _fault_of(store, copy)
-            opened = copy.key_fault if fault else _key_fault(store, copy, keyring, key_fault)
-        except MooringError as exc:
-            stores.leave(copy.repository, exc)
-            BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
-            continue
+        fault, detail, opened = found
         _note_copy(copy, fault, detail, opened, now)
         faults += bool(fault or opened)
     return faults

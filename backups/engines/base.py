@@ -13,8 +13,10 @@ from backups.archive.records import Record
 from backups.engines.details import CopyDetails
 from backups.exceptions import BadInput
 from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls
+from backups.pacing.profile import PaceProfile
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
+from backups.programs.redo_progress import RedoProgress
 from backups.runners.base import Runner
 
 LOCK_WAIT_SECONDS = 60
@@ -173,6 +175,10 @@ class PrepareWatch(Protocol):
         """Record progress that has no log line."""
         ...
 
+    def redo_applied(self, redo: RedoProgress) -> None:
+        """Show how far the redo log is applied."""
+        ...
+
     def process_started(self, group: int, started: float) -> None:
         """Record a process that would be orphaned if this one were killed."""
         ...
@@ -195,6 +201,8 @@ class Engine(Protocol[Options]):
     # What can be asked of it beyond what every engine understands, and what it tells beyond that.
     options: ClassVar[type[EngineOptions]]
     details: ClassVar[type[CopyDetails]]
+    # How it may be slowed while it copies.
+    pacing: ClassVar[PaceProfile]
 
     def copy(
         self, request: CopyRequest[Options], observer: CopyObserver
@@ -218,9 +226,19 @@ class Engine(Protocol[Options]):
         ...
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
-        """Make a raw copy in ``folder`` ready for a server, or raise EngineError."""
+        """Make a raw copy in ``folder`` ready for a server, or raise EngineError.
+
+        ``memory_bytes`` is for the buffer pool of what applies the redo log; None leaves it to
+        the program.
+        """
         ...
 
     def restored_server(

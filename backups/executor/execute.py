@@ -13,7 +13,8 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import (
@@ -33,6 +34,16 @@ from backups.exceptions import (
     MooringError,
     NoLongerNeeded,
     Refused,
+    Tolerated,
+)
+from backups.executor.hooked import (
+    AnyStage,
+    HookedStages,
+    record_problems,
+    release_copy,
+    result_of,
+    run_late,
+    with_hooks,
 )
 from backups.executor.operations import exclusive_key, plan_job
 from backups.jobs.request import request_again
@@ -41,15 +52,12 @@ from backups.models.job import LogLevel
 from backups.running.lease import LeaseKeeper
 from backups.running.run import Run
 from backups.running.stage_rows import StageRows
-from backups.stages.base import Stage
 from backups.states import JobStatus, StageStatus
 from backups.transitions.jobs import JobOutcome, claim, end
 from backups.transitions.limits import limits_of
 
 logger = logging.getLogger(__name__)
 
-# The stages of an operation pass each other a work object of its own type.
-AnyStage = Stage[Any]
 T = TypeVar("T")
 WRITE_RETRY_SECONDS = 0.5
 # What happens to the job of a worker that is shut down.
@@ -89,22 +97,28 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
 def _attempt(run: Run) -> tuple[JobStatus, JobOutcome]:
     try:
         stages, work = plan_job(run.job)
-        rows = StageRows(run, [(stage.title, stage.children(run)) for stage in stages])
+        hooked = with_hooks(run, stages)
+        rows = StageRows(run, [(stage.title, stage.children(run)) for stage in hooked.all])
     except (Exception, SystemExit) as error:
         return _outcome_of(run, "start", error)
     with LeaseKeeper(run, rows):
-        return _run_stages(run, rows, stages, work)
+        to, outcome = _run_stages(run, rows, hooked, work)
+        numbered = enumerate(hooked.after, start=len(hooked.stages))
+        run_late(run, rows, numbered, to, outcome.error, partial(_run_stage, run, rows))
+        if run.problems and to is JobStatus.SUCCEEDED:
+            _write_patiently(run, lambda: record_problems(run))
+        return to, outcome
 
 
 def _run_stages(
-    run: Run, rows: StageRows, stages: Sequence[AnyStage], work: object
+    run: Run, rows: StageRows, hooked: HookedStages, work: object
 ) -> tuple[JobStatus, JobOutcome]:
     """Run the stages in order, and on failure undo the ones that ran, last first."""
     ran: list[AnyStage] = []
     title = ""
     stage: AnyStage | None = None
     try:
-        for number, stage in enumerate(stages):
+        for number, stage in enumerate(hooked.stages):
             title = stage.title
             run.check()
             if not stage.should_run(run, work):
@@ -116,12 +130,17 @@ def _run_stages(
         # Not only our own errors: a shutdown must clean up too. An error during the clean-up
         # is not the reason why the job ends.
         reason = run.stop_reason or error
+        refused = _refuses(reason, stage)
+        result = result_of(reason, refused=refused)
+        release_copy(run, rows, hooked, ran, result, partial(_run_stage, run, rows))
         _clean_up(run, ran, work)
-        return _outcome_of(run, title, reason, refused=_refuses(reason, stage))
+        return _outcome_of(run, title, reason, refused=refused)
     return JobStatus.SUCCEEDED, JobOutcome()
 
 
-def _run_stage(run: Run, rows: StageRows, number: int, stage: AnyStage, work: object) -> None:
+def _run_stage(
+    run: Run, rows: StageRows, number: int, stage: AnyStage, work: object = None
+) -> None:
     run.stage, run.stage_number, run.step = stage.name, number, ""
     run.watched, run.metered = stage.watched, False
     run.activity += 1
@@ -134,8 +153,12 @@ def _run_stage(run: Run, rows: StageRows, number: int, stage: AnyStage, work: ob
     except BaseException as error:
         to = StageStatus.REFUSED if _refuses(error, stage) else StageStatus.FAILED
         # Should this fail too, the stage's own error counts; a job that ends closes its stages.
+        problem = str(error) if isinstance(error, Tolerated) else ""
         with contextlib.suppress(Exception):
-            rows.end(number, to, now())
+            rows.end(number, to, now(), problem)
+        if problem:
+            run.problems.append(problem)
+            return
         raise
     # The stage has succeeded: an unreachable database must not undo that.
     _write_patiently(run, lambda: rows.end(number, StageStatus.SUCCEEDED, now(), detail))

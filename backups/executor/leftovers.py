@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.timezone import now
 
 from backups.access import checked_store
 from backups.catalog.register import register_finished
@@ -35,6 +36,13 @@ from backups.transitions.jobs import lose
 from backups.transitions.wanted_copies import want_copy
 
 logger = logging.getLogger(__name__)
+
+# Then nobody expects that host back: a container gets another name with each start.
+ELSEWHERE_FOR = timedelta(days=30)
+
+
+class LeftElsewhere(Refused):
+    """What a job left is not here, and may be on another host."""
 
 
 def extend_expired(now: datetime) -> int:
@@ -71,11 +79,16 @@ def lose_dead(now: datetime) -> int:
     return sum(lose(job, now=now) for job in dead)
 
 
-def clear_up_here(now: datetime) -> None:
+def clear_up_here(at: datetime) -> None:
     """Clean up after dead processes of this host, in place of a tick that may not run."""
-    lose_dead(now)
+    lose_dead(at)
     # Leftovers on another host cannot be seen from here.
-    remove_leftovers(of_host=socket.gethostname())
+    remove_leftovers_of_host()
+
+
+def remove_leftovers_of_host() -> int:
+    """Remove what ended jobs left on this host: a tick on another one does not see it."""
+    return remove_leftovers(of_host=socket.gethostname())
 
 
 def _is_gone(pid: int, job: Job) -> bool:
@@ -102,6 +115,9 @@ def remove_leftovers(*, of_host: str = "") -> int:
     for job in dirty.select_related("instance", "copy__repository"):
         try:
             _clear(job)
+        except LeftElsewhere:
+            # The page of the job says so; a warning every ten seconds would hide others.
+            continue
         except (MooringError, OSError) as exc:
             logger.warning(
                 "%s: leftovers not removed, retrying later: %s",
@@ -143,13 +159,23 @@ def _clear(job: Job) -> None:
             _remove_partial_copy(job)
         case Operation.RESTORE:
             asked = RestoreParameters.of(job)
-            release_folder(asked.target, asked.mark or job.pk)
+            _prove_removed(job, release_folder(asked.target, asked.mark or job.pk))
         case Operation.RESTORE_TEST:
-            release_folder(scratch_folder(job), job.pk)
+            _prove_removed(job, release_folder(scratch_folder(job), job.pk))
         case Operation.EXPORT:
-            remove_unfinished(ExportParameters.of(job).target, job.pk)
+            _prove_removed(job, remove_unfinished(ExportParameters.of(job).target, job.pk))
         case Operation.PURGE:
             _finish_purge(job)
+
+
+def _prove_removed(job: Job, removed: bool) -> None:
+    """Raise Refused if there was nothing here, but may be on the host of the job's worker.
+
+    What was found was the job's, by its mark or name, wherever the worker saw it from.
+    """
+    here, ended = socket.gethostname(), job.ended_at or job.requested_at
+    if not removed and job.worker_host != here and now() - ended <= ELSEWHERE_FOR:
+        raise LeftElsewhere(f"its leftovers are on {job.worker_host}, this is {here}")
 
 
 def _remove_partial_backup(job: Job) -> None:
@@ -231,5 +257,5 @@ def _end_orphan(job: Job) -> None:
     """End the engine of a dead worker of this host, if it is still the same process."""
     if job.process_group is None or job.process_started_at is None:
         return
-    if job.worker.rpartition(":")[0] == socket.gethostname():
+    if job.worker_host == socket.gethostname():
         end_group(job.process_group, job.process_started_at)

@@ -30,8 +30,9 @@ from backups.models import (
 from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
 from backups.models.job import WITHOUT_RESULT
+from backups.models.schedule import PREDECESSORS
 from backups.protection import OLDEST_FULL, Cover, ProtectionFacts, Slip
-from backups.schedule import Rhythm, only_full, preview
+from backups.schedule import Rhythm, only_full, preview, reached
 from backups.states import (
     AUTO,
     OPEN_OCCURRENCE_STATUSES,
@@ -164,7 +165,7 @@ def next_run(schedules: Sequence[BackupSchedule]) -> datetime | None:
 
 
 def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
-    """Return the enabled schedules that cover each instance, by name."""
+    """Return the enabled schedules that have runs for each instance, by name."""
     general = list(BackupSchedule.objects.filter(enabled=True, covers_all=True))
     ties: dict[int, set[int]] = {pk: {schedule.pk for schedule in general} for pk in ids}
     for field, path in _PATHS.items():
@@ -173,9 +174,14 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
         for schedule_id, instance_id in rows.values_list("backupschedule", path):
             ties[instance_id].add(schedule_id)
     wanted = set().union(*ties.values()) if ties else set()
-    schedules = BackupSchedule.objects.filter(enabled=True).in_bulk(list(wanted))
+    enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
+    schedules = enabled.in_bulk(list(wanted))
+    after = {pk: schedule.after_id for pk, schedule in schedules.items()}
     return {
-        pk: sorted((schedules[n] for n in numbers if n in schedules), key=lambda s: s.name)
+        pk: sorted(
+            (schedules[n] for n in reached(numbers & schedules.keys(), after)),
+            key=lambda s: s.name,
+        )
         for pk, numbers in ties.items()
     }
 

@@ -36,6 +36,14 @@ NEEDED_TO_ARCHIVE: Mapping[str, frozenset[str]] = {
 # answers as if it were not there; with SELECT alone, MariaDB as if it had no foreign keys.
 NEEDED_TO_UNDO: Mapping[str, frozenset[str]] = {"REFERENCES": frozenset({"REFERENCES"})}
 NEEDED_TO_SEE_TRIGGERS: Mapping[str, frozenset[str]] = {"TRIGGER": frozenset({"TRIGGER"})}
+# For SHOW CREATE of each kind of object: one privilege of each set.
+NEEDED_TO_DEFINE: Mapping[str, tuple[frozenset[str], ...]] = {
+    "tables": (frozenset({"SHOW VIEW", "SELECT"}),),
+    "views": (frozenset({"SHOW VIEW"}), frozenset({"SELECT"})),
+    "triggers": (frozenset({"TRIGGER"}),),
+    "routines": (frozenset({"SELECT", "SHOW_ROUTINE", "SHOW CREATE ROUTINE"}),),
+    "events": (frozenset({"EVENT"}),),
+}
 # The table of the plugins a server loads: INSERT on it allows INSTALL PLUGIN.
 PLUGIN_TABLE = "mysql.plugin"
 WHY: Mapping[str, str] = {
@@ -96,6 +104,21 @@ def missing_privileges(grants: Grants, needed: Mapping[str, frozenset[str]] = NE
     if grants.everything:
         return []
     return [name for name, enough in needed.items() if not enough & grants.privileges]
+
+
+def unseen_definitions(grants: Grants) -> list[str]:
+    """Return a sentence for each kind of object whose definitions the account may not see."""
+    if grants.everything:
+        return []
+    lacks = {
+        kind: [" or ".join(sorted(one)) for one in needed if not one & grants.privileges]
+        for kind, needed in NEEDED_TO_DEFINE.items()
+    }
+    return [
+        f"{kind} may be missing: {grants.account} lacks {' and '.join(missing)} on *.*"
+        for kind, missing in lacks.items()
+        if missing
+    ]
 
 
 def may_install_plugins(grants: Grants) -> bool:

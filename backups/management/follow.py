@@ -17,10 +17,7 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     SpinnerColumn,
-    TaskID,
     TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.table import Table
 
@@ -186,12 +183,11 @@ def _watch(job_id: int, console: Console, over: threading.Event) -> None:
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
         console=console,
         transient=True,
     ) as progress:
-        bar = progress.add_task("waiting for a worker", total=None)
+        progress.add_task("waiting for a worker", total=None, figures="")
         requested_at, warned = now(), False
         while not over.is_set():
             job = Job.objects.get(pk=job_id)
@@ -200,7 +196,7 @@ def _watch(job_id: int, console: Console, over: threading.Event) -> None:
             if job.status == JobStatus.PENDING and not warned and now() - requested_at > PATIENCE:
                 warned = True
                 progress.console.print(_why_pending(job))
-            _draw(progress, bar, job)
+            draw(progress, job)
             over.wait(POLL_SECONDS)
 
 
@@ -210,9 +206,31 @@ def _why_pending(job: Job) -> str:
     return "no worker has claimed the job yet: check that ./mooring up is running"
 
 
-def _draw(progress: Progress, bar: TaskID, job: Job) -> None:
+def draw(progress: Progress, job: Job) -> None:
+    """Show a running job as its row has it: a total or a rate that is unknown stays unknown."""
     stage = job.stages.filter(status=StageStatus.RUNNING).order_by("-position").first()
-    if stage is not None:
-        progress.update(
-            bar, description=stage.name, completed=job.bytes_done, total=job.bytes_total
-        )
+    if stage is None:
+        return
+    (shown,) = progress.tasks
+    if shown.description != stage.name or (job.bytes_total is None and shown.total is not None):
+        # The total of a bar can be changed, and not be taken away.
+        progress.remove_task(shown.id)
+        progress.add_task(stage.name, total=job.bytes_total, figures="")
+    progress.update(
+        progress.task_ids[0],
+        completed=job.bytes_done,
+        total=job.bytes_total,
+        figures=_figures(job),
+    )
+
+
+def _figures(job: Job) -> str:
+    """Return percent, rate and time left, as far as they are known."""
+    parts = []
+    if job.bytes_total:
+        parts.append(f"{min(99, job.bytes_done * 100 // job.bytes_total)} %")
+    if job.rate_bytes_per_s is not None:
+        parts.append(f"{format_bytes(job.rate_bytes_per_s)}/s")
+    left = job.time_left()
+    parts.append("time left unknown" if left is None else f"{format_duration(left)} left")
+    return " · ".join(parts)

@@ -7,7 +7,7 @@ error becomes a message and an exit code:
     1  failed: any other MooringError, or an answer with that code
     2  bad input: BadInput, CommandError, and what argparse refuses
     3  refused by preflight: Refused, or an answer with that code
-    4  done, with problems: a backup is not in every repository it was to go to
+    4  done, with problems: a backup is not in every repository it was to go to, or a hook failed
     130  interrupted
 
 Only ``execute`` ends the process. Through ``call_command`` a MooringError is raised unchanged, and

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import Count
@@ -10,8 +11,10 @@ from django.utils.timezone import localtime
 
 from backups.exceptions import BadInput
 from backups.management.rows import named
-from backups.models import BackupSchedule, Occurrence
+from backups.models import BackupSchedule, Instance, Occurrence
 from backups.schedule import DueTime, preview
+from backups.schedules.coverage import never_reached
+from backups.schedules.forecasts import forecast_next
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
 
 LOOK_BACK = timedelta(days=30)
@@ -23,6 +26,8 @@ def named_schedule(name: str) -> BackupSchedule:
 
 
 def rhythm_words(schedule: BackupSchedule) -> str:
+    if schedule.after is not None:
+        return schedule.chain_words
     fulls = f", full {schedule.full_cron}" if schedule.full_cron else ""
     if schedule.every_hours is not None:
         zone = f" {schedule.time_zone}" if fulls else ""
@@ -35,17 +40,54 @@ def schedule_state(schedule: BackupSchedule, now: datetime) -> str:
     if not schedule.enabled:
         return "disabled"
     if not schedule.paused(now):
-        return "enabled"
+        before = schedule.stopped_by
+        return f"waits: {before.name} is disabled" if before else "enabled"
     until = f" until {clock(schedule.paused_until)}" if schedule.paused_until else ""
     return f"paused{until}: {schedule.paused_reason}"
 
 
 def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTime]:
-    """Return the next runs; none if its time zone is no longer known."""
+    """Return the next runs, or those that it follows; none if its time zone is no longer known."""
+    if not schedule.enabled or schedule.stopped_by is not None:
+        return []
     try:
-        return preview(schedule.rhythm, now, count) if schedule.enabled else []
+        runs = preview(schedule.rhythm, now, count)
     except BadInput:
         return []
+    words = schedule.chain_words
+    return [replace(run, note="; ".join(filter(None, (words, run.note)))) for run in runs]
+
+
+def count_unfit(
+    schedules: Sequence[BackupSchedule], coverage: Mapping[int, Sequence[Instance]], now: datetime
+) -> dict[int, int]:
+    """Count the next runs of each schedule that will probably not fit its window."""
+    pairs = [
+        (schedule, instance.pk)
+        for schedule in schedules
+        if schedule.enabled and schedule.stopped_by is None
+        for instance in coverage[schedule.pk]
+    ]
+    counts = {schedule.pk: 0 for schedule in schedules}
+    for (schedule, _), found in zip(pairs, forecast_next(pairs, now), strict=True):
+        counts[schedule.pk] += found.will_not_fit
+    return counts
+
+
+def unfit_words(schedules: Sequence[BackupSchedule], unfit: Mapping[int, int]) -> str:
+    """Name the schedules with such runs; blank without any."""
+    named = [
+        f"{schedule.name} {unfit[schedule.pk]}" for schedule in schedules if unfit[schedule.pk]
+    ]
+    return f"Next runs that will not fit their window: {', '.join(named)}." if named else ""
+
+
+def not_reached_words(schedule: BackupSchedule) -> str:
+    """Name the instances that get no runs, because what it follows does not cover them."""
+    if schedule.after is None:
+        return ""
+    names = list(never_reached(schedule).values_list("name", flat=True))
+    return f"{schedule.after.name} does not cover {', '.join(names)}: no runs" if names else ""
 
 
 def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, dict[str, int]]:

@@ -16,15 +16,17 @@ from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTab
 from backups.models.deletion import Deletion
 from backups.models.drill import Drill
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
+from backups.models.hook_run import HookRun
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.kept import KeptRestore
+from backups.models.occurrence import Occurrence
 from backups.models.piece import MediaPiece
 from backups.models.place import LimitPlace
 from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
-from backups.models.schedule import BackupSchedule, Occurrence
+from backups.models.schedule import BackupSchedule
 from backups.models.wanted_copy import WantedCopy
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Deletion",
     "Drill",
     "Evidence",
+    "HookRun",
     "Instance",
     "InstanceGroup",
     "InstanceProtection",

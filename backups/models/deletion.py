@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
@@ -32,8 +34,12 @@ class Deletion(models.Model):
     # Whether the last restorable backup may go.
     forced = models.BooleanField(default=False)
     marked_at = models.DateTimeField(default=now)
-    # When the delay is over. Not moved by a change of the repository's.
+    # When the delay is over. Not moved by a change of the repository's, but by time that nobody has
+    # seen pass: see ``backups.retention.delays``.
     due_at = models.DateTimeField()
+    # Until when the delay is counted, and by how much it became longer.
+    seen_at = models.DateTimeField(default=now)
+    extended = models.DurationField(default=timedelta(0))
     # Who deleted it before that, and why; blank if nobody did.
     hastened_by = models.CharField(max_length=150, blank=True)
     hastened_reason = models.CharField(max_length=300, blank=True)

@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from backups.logins.tls import Tls
+from backups.models.pace import PaceSettings
 from backups.secrets import decrypt, encrypt
 
 # A name is part of labels, paths and addresses of pages.
@@ -87,7 +88,7 @@ class HistoryTool(models.TextChoices):
     MYSQLBACKUP = "mysqlbackup", "MySQL Enterprise Backup"
 
 
-class Instance(models.Model):
+class Instance(PaceSettings):
     """One server process, at a host and port."""
 
     # Names the instance in repositories: it survives a rename and the loss of this database.

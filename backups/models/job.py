@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from backups.models.catalog import Backup, BackupCopy, Origin
 from backups.models.instance import Instance
 from backups.models.repository import Repository
+from backups.pacing.reasons import PACE_REASONS
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     PLANNED_KINDS,
@@ -118,6 +119,17 @@ class Job(models.Model):
     rate_bytes_per_s = models.BigIntegerField(null=True, blank=True)
     lock_time = models.DurationField(null=True, blank=True)
 
+    # The limit by hand, which a running copy reads again every few seconds. Null: as configured;
+    # 0: full speed, whatever the instance notices.
+    pace_limit = models.BigIntegerField(null=True, blank=True)
+    # The limit in force, null: none; why, as a word and in full; and what was measured against
+    # which target. Blank and null where no copy runs, and where it is unknown.
+    pace_bytes_per_s = models.BigIntegerField(null=True, blank=True)
+    pace_reason = models.CharField(max_length=20, choices=PACE_REASONS, blank=True)
+    pace_detail = models.CharField(max_length=200, blank=True)
+    pace_p99_ms = models.FloatField(null=True, blank=True)
+    pace_target_ms = models.FloatField(null=True, blank=True)
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -177,6 +189,11 @@ class Job(models.Model):
         # A worker may have been lost after it wrote down the problems.
         with_problems = self.problems and self.status == JobStatus.SUCCEEDED
         return "succeeded with problems" if with_problems else ""
+
+    @property
+    def worker_host(self) -> str:
+        """The host of its worker; blank before it was claimed."""
+        return self.worker.rpartition(":")[0]
 
     def run_time(self, at: datetime) -> timedelta | None:
         """How long the job ran, or has been running at ``at``; None before it started."""

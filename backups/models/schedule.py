@@ -1,4 +1,4 @@
-"""Schedules, and each planned run of them."""
+"""Schedules: what to back up, when, where to."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.timezone import now
 
 from backups.exceptions import BadInput
 from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
-from backups.models.job import Job
+from backups.models.pace import PaceSettings
 from backups.models.repository import Repository
 from backups.models.retention import RetentionSettings
-from backups.schedule import LONGEST, DueTime, Rhythm, check_cron, check_rhythm
-from backups.states import (
-    AUTO,
-    LINK_KINDS,
-    PLANNED_KINDS,
-    BackupKind,
-    DrillPoint,
-    OccurrenceStatus,
-    WaitReason,
+from backups.pacing.hours import MOST_BYTES_PER_S
+from backups.schedule import (
+    LONGEST,
+    MOST_PREDECESSORS,
+    DueTime,
+    Rhythm,
+    check_cron,
+    check_rhythm,
+    fault_of_chain,
 )
+from backups.states import AUTO, LINK_KINDS, PLANNED_KINDS, BackupKind, DrillPoint
 
 
 class AtWindowEnd(models.TextChoices):
     """What happens to a run that has not ended when its window closes."""
 
     FINISH = "finish", "Let it finish, and report the overrun"
+    SLOW = "slow", "Limit its rate, and report the overrun"
     CANCEL = "cancel", "Stop it"
 
 
@@ -44,7 +46,29 @@ class CatchUp(models.TextChoices):
     SKIP = "skip", "Wait for the next one"
 
 
-class BackupSchedule(RetentionSettings):
+class WhenUnfit(models.TextChoices):
+    """What happens to a run that will probably not end within its window, by earlier runs."""
+
+    START = "start", "Start it anyway, and log it"
+    SKIP = "skip", "Do not start it: it counts as missed"
+
+
+# What a copy may read after its window, unless the schedule says otherwise.
+SLOW_BYTES_PER_S = 20 * 1024**2
+
+
+class AfterRun(models.TextChoices):
+    """After which end of a run of another schedule a chained one is due."""
+
+    SUCCEEDED = "succeeded", "Only after a run that succeeded"
+    ENDED = "ended", "However the run ended"
+
+
+# For ``select_related``: a schedule is read with all that it follows, in one query.
+PREDECESSORS = "__".join(["after"] * MOST_PREDECESSORS)
+
+
+class BackupSchedule(PaceSettings, RetentionSettings):
     """What to back up, when, where to, and how long to keep it."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
@@ -52,7 +76,8 @@ class BackupSchedule(RetentionSettings):
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
     kind = models.CharField(max_length=20, choices=PLANNED_KINDS, default=BackupKind.FULL)
 
-    # Either a cron expression, in the wall clock of a zone, or every N hours since ``anchor_at``.
+    # A cron expression, in the wall clock of a zone; every N hours since ``anchor_at``; or
+    # ``after`` each run of another schedule, for the instance of that run.
     cron = models.CharField(max_length=120, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     every_hours = models.PositiveSmallIntegerField(
@@ -61,6 +86,13 @@ class BackupSchedule(RetentionSettings):
     anchor_at = models.DateTimeField(default=now)
     # Full backups between those of ``kind``, in the same wall clock. Blank: no rule for them.
     full_cron = models.CharField(max_length=120, blank=True)
+    # PROTECT: without it this schedule would never run again.
+    after = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="followers"
+    )
+    after_run = models.CharField(
+        max_length=10, choices=AfterRun.choices, default=AfterRun.SUCCEEDED
+    )
     make_up_full = models.BooleanField(
         default=True, help_text="After a full backup that was not taken, the next run takes it."
     )
@@ -81,6 +113,13 @@ class BackupSchedule(RetentionSettings):
     at_window_end = models.CharField(
         max_length=10, choices=AtWindowEnd.choices, default=AtWindowEnd.FINISH
     )
+    # From the end of the window on, if it is slowed then.
+    slow_bytes_per_s = models.BigIntegerField(
+        default=SLOW_BYTES_PER_S,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_BYTES_PER_S)],
+        help_text="Most bytes per second that a copy reads after the end of the window.",
+    )
+    when_unfit = models.CharField(max_length=10, choices=WhenUnfit.choices, default=WhenUnfit.START)
     retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(20)])
     retry_delay = models.DurationField(default=timedelta(minutes=10))
     stagger = models.DurationField(
@@ -128,9 +167,23 @@ class BackupSchedule(RetentionSettings):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(cron="", every_hours__isnull=False)
-                | (~Q(cron="") & Q(every_hours__isnull=True)),
+                condition=Q(cron="", every_hours__isnull=False, after__isnull=True)
+                | (~Q(cron="") & Q(every_hours__isnull=True, after__isnull=True))
+                | Q(cron="", every_hours__isnull=True, after__isnull=False, full_cron=""),
                 name="backups_schedule_one_rhythm",
+            ),
+            # Longer circles are refused by ``backups.schedules.save``, under a lock.
+            models.CheckConstraint(
+                condition=Q(after__isnull=True) | ~Q(after=F("id")),
+                name="backups_schedule_not_after_itself",
+            ),
+            models.CheckConstraint(
+                condition=Q(when_unfit__in=WhenUnfit.values),
+                name="backups_schedule_when_unfit_valid",
+            ),
+            models.CheckConstraint(
+                condition=Q(after_run__in=AfterRun.values),
+                name="backups_schedule_after_run_valid",
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=[kind for kind, _ in PLANNED_KINDS]),
@@ -150,8 +203,36 @@ class BackupSchedule(RetentionSettings):
 
     @property
     def rhythm(self) -> Rhythm:
-        """When it runs, as a value for ``backups.schedule``."""
-        return Rhythm(self.cron, self.time_zone, self.every_hours, self.anchor_at, self.full_cron)
+        """When it runs, as a value for ``backups.schedule``.
+
+        That of a chained schedule is the rhythm of the first of its chain: the runs it follows.
+        """
+        own = [self, *self.predecessors][-1]
+        return Rhythm(own.cron, own.time_zone, own.every_hours, own.anchor_at, own.full_cron)
+
+    @property
+    def predecessors(self) -> list[BackupSchedule]:
+        """The schedules it follows, the nearest first: one query each unless read with it."""
+        # Bounded: whatever the rows hold, this ends.
+        found: list[BackupSchedule] = []
+        before = self.after
+        while before is not None and before not in found:
+            found.append(before)
+            before = before.after
+        return found
+
+    @property
+    def chain_words(self) -> str:
+        """After which runs it starts; blank if it has times of its own."""
+        if self.after is None:
+            return ""
+        ends = ", however it ended" if self.after_run == AfterRun.ENDED else ""
+        return f"after {self.after.name}{ends}"
+
+    @property
+    def stopped_by(self) -> BackupSchedule | None:
+        """The disabled schedule that it follows: it has no runs until that is enabled."""
+        return next((before for before in self.predecessors if not before.enabled), None)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -161,7 +242,7 @@ class BackupSchedule(RetentionSettings):
 
     def kind_of(self, due: DueTime) -> str:
         """Return the kind of the run at one of its due times."""
-        return BackupKind.FULL if due.full else self.kind
+        return BackupKind.FULL if due.full and self.full_cron else self.kind
 
     def paused(self, at: datetime) -> bool:
         """Whether it is paused at ``at``; a pause ends by itself at ``paused_until``."""
@@ -170,14 +251,20 @@ class BackupSchedule(RetentionSettings):
     def clean(self) -> None:
         """Refuse what could never run, with messages for the form or the command."""
         faults: dict[str, str] = {}
-        if bool(self.cron) == (self.every_hours is not None):
-            faults["cron"] = "Give either a cron expression or an interval in hours."
+        given = bool(self.cron) + (self.every_hours is not None) + (self.after is not None)
+        if given != 1:
+            faults["cron"] = (
+                "Give either a cron expression or an interval in hours, or the schedule that it "
+                "runs after."
+            )
+        elif self.after is not None:
+            faults |= self._faults_of_chain(self.after)
         else:
             try:
                 check_rhythm(replace(self.rhythm, full_cron=""))
             except BadInput as exc:
                 faults["cron" if self.cron else "every_hours"] = f"{exc}. {exc.hint}".strip()
-        if self.full_cron and "cron" not in faults:
+        if self.full_cron and self.after is None and "cron" not in faults:
             faults |= self._faults_of_fulls()
         lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
         for name in lengths:
@@ -188,6 +275,10 @@ class BackupSchedule(RetentionSettings):
             faults["copy_closes_at"] = "Enter both times, or neither."
         elif self.copy_opens_at is not None and self.copy_opens_at == self.copy_closes_at:
             faults["copy_closes_at"] = "The times must differ; leave both blank for any time."
+        if self.origin == Origin.OBSERVED and self.at_window_end == AtWindowEnd.SLOW:
+            faults["at_window_end"] = "An observed run cannot be limited: another tool makes it."
+        if self.origin == Origin.OBSERVED and self.when_unfit == WhenUnfit.SKIP:
+            faults["when_unfit"] = "An observed run cannot be held back: another tool starts it."
         if self.window <= timedelta(0):
             faults["window"] = "The window must be longer than zero."
         elif self.grace > self.window:
@@ -196,6 +287,17 @@ class BackupSchedule(RetentionSettings):
             )
         if faults:
             raise ValidationError(faults)
+
+    def _faults_of_chain(self, after: BackupSchedule) -> dict[str, str]:
+        if self.full_cron:
+            return {"full_cron": "A schedule that runs after another has no times of its own."}
+        if self.origin == Origin.OBSERVED:
+            return {"after": "An observed schedule is started by its own tool, not after another."}
+        rows = list(BackupSchedule.objects.values_list("pk", "name", "after"))
+        links = {pk: follows for pk, _, follows in rows}
+        if fault := fault_of_chain(self.pk, after.pk, links, {pk: name for pk, name, _ in rows}):
+            return {"after": fault}
+        return {}
 
     def _faults_of_fulls(self) -> dict[str, str]:
         if self.kind not in (*LINK_KINDS, AUTO):
@@ -206,93 +308,3 @@ class BackupSchedule(RetentionSettings):
         except BadInput as exc:
             return {"full_cron": f"{exc}. {exc.hint}".strip()}
         return {}
-
-
-class Occurrence(models.Model):
-    """One planned run of a schedule for one instance."""
-
-    # PROTECT: a schedule that has run is disabled, its record stays.
-    schedule = models.ForeignKey(BackupSchedule, models.PROTECT, related_name="occurrences")
-    instance = models.ForeignKey(Instance, models.PROTECT, related_name="occurrences")
-    # As planned; of what its job took, the job has the kind and the reason.
-    kind = models.CharField(max_length=20, choices=PLANNED_KINDS, default=BackupKind.FULL)
-    # The schedule's due time, the same for all its instances ...
-    due_at = models.DateTimeField()
-    # ... and this instance's start time, after the stagger. Grace and window begin here.
-    starts_at = models.DateTimeField()
-    late_after = models.DateTimeField()
-    missed_after = models.DateTimeField()
-
-    status = models.CharField(
-        max_length=10, choices=OccurrenceStatus.choices, default=OccurrenceStatus.DUE
-    )
-    status_since = models.DateTimeField(default=now)
-    # Why it waits; once it is missed or skipped, why it did not run.
-    reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
-    detail = models.CharField(max_length=300, blank=True)
-    # The latest attempt; ``jobs`` has all of them.
-    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    # After a failed attempt: when the next one may begin.
-    retry_at = models.DateTimeField(null=True, blank=True)
-    # While it runs: when it exceeds its expected duration or its window.
-    overrun_after = models.DateTimeField(null=True, blank=True)
-    # When it became late, and when it overran its expected duration or window.
-    late_at = models.DateTimeField(null=True, blank=True)
-    overran_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
-    # When the tick checks it next; null once it has ended.
-    next_check_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-due_at", "-id"]
-        constraints = [
-            # Ten schedulers racing for one due time create one occurrence, not ten.
-            models.UniqueConstraint(
-                fields=["schedule", "instance", "due_at"], name="backups_occurrence_once"
-            ),
-            models.CheckConstraint(
-                condition=Q(status__in=OccurrenceStatus.values),
-                name="backups_occurrence_status_valid",
-            ),
-            models.CheckConstraint(
-                condition=Q(reason__in=WaitReason.values), name="backups_occurrence_reason_valid"
-            ),
-        ]
-        indexes = [
-            # Small whatever the length of the history: only open occurrences are indexed.
-            models.Index(
-                fields=["next_check_at"],
-                name="backups_occurrence_next_check",
-                condition=Q(next_check_at__isnull=False),
-            ),
-            models.Index(
-                fields=["instance", "next_check_at"],
-                name="backups_occurrence_of_instance",
-                condition=Q(next_check_at__isnull=False),
-            ),
-            models.Index(
-                fields=["schedule", "next_check_at"],
-                name="backups_occurrence_of_schedule",
-                condition=Q(next_check_at__isnull=False),
-            ),
-            # The calendar and an instance's punctuality.
-            models.Index(fields=["instance", "-due_at"], name="backups_occurrence_newest"),
-            models.Index(fields=["due_at"], name="backups_occurrence_due"),
-            # A schedule's punctuality is counted from this index alone.
-            models.Index(
-                fields=["schedule", "due_at", "status", "late_at"],
-                name="backups_occurrence_outcome",
-            ),
-            # For the rules: by status, and what changed since the last evaluation.
-            models.Index(fields=["status", "due_at"], name="backups_occurrence_status"),
-            models.Index(fields=["status_since"], name="backups_occurrence_changed"),
-            models.Index(
-                fields=["late_at"],
-                name="backups_occurrence_late",
-                condition=Q(late_at__isnull=False),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.schedule.name} for {self.instance.name} at {self.due_at:%Y-%m-%d %H:%M}Z"

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import psutil
 
 from backups.runners.environment import tool_environment
+from backups.runners.priority import lower_session
 
 SERVER_NAMES = frozenset({"mariadbd", "mysqld"})
 _BY_SIGNAL = 128
@@ -21,7 +22,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a command that is to become a server, its output in ``log``."""
     # A session of its own: Ctrl-C on the terminal must not reach the server directly.
-    return subprocess.Popen(
+    server = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -31,6 +32,8 @@ def start(
         env=tool_environment(),
         start_new_session=True,
     )
+    lower_session(server.pid)
+    return server
 
 
 def end(server: subprocess.Popen[bytes], patience_seconds: float) -> None:

@@ -38,6 +38,11 @@ TEMPORARY_SUFFIX = ".part"
 TRANSIENT = frozenset(
     {errno.EAGAIN, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH}
 )
+# Of ESTALE, which trying again ends only where the server was restarted.
+REMOUNT_HINT = (
+    "Its server no longer knows what this host has mounted: unmount it and mount it again, after a "
+    "look at the exports of the server."
+)
 # How many bytes are written before the kernel is asked to flush them.
 FLOW_BYTES = 8 * 1024 * 1024
 # Other users of the host must not read backups, least of all unencrypted ones.
@@ -62,6 +67,7 @@ class DirectoryStore:
         except OSError as exc:
             raise RepositoryError(
                 f"{self.root / IDENTITY_NAME} cannot be read: {exc}",
+                hint=REMOUNT_HINT if exc.errno == errno.ESTALE else "",
                 transient=exc.errno in TRANSIENT,
             ) from None
         return parse_identity(content, str(self.root))
@@ -340,6 +346,8 @@ def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
     hint = "Check that disk and the kernel log of its host."
     if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "Free space in the repository or purge backups; nothing incomplete was kept."
+    elif exc.errno == errno.ESTALE:
+        hint = REMOUNT_HINT
     elif exc.errno == errno.ELOOP:
         hint = "It is a link; objects of a repository are regular files only."
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:

@@ -14,11 +14,11 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from backups.access import UsableStores
 from backups.binlogs.segments.names import file_number, manifest_of
 from backups.catalog.evidence import without_faults
 from backups.exceptions import BinlogDamaged, MooringError
 from backups.health.clock_jump import refuse_clock_jump
+from backups.health.each_repository import open_apart
 from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
@@ -102,7 +102,9 @@ def delete_expired() -> int:
 
     In a write-only repository only the rows of what has vanished there.
     """
-    stores, waiting = UsableStores(), set[int]()
+    waiting = set[int]()
+    holding = Repository.objects.filter(segment_copies__expired_at__isnull=False)
+    stores = open_apart(holding.distinct())
     expired = SegmentCopy.objects.filter(expired_at__isnull=False).order_by("pk")
     deleted = 0
     for copy in expired.select_related("repository", "segment__timeline").iterator(500):

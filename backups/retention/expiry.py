@@ -23,7 +23,13 @@ from backups.jobs.wake import wake_all
 from backups.models import BackupCopy, Deletion, Job
 from backups.models.activity import Verb
 from backups.parameters import PurgeParameters
-from backups.retention.marks import due_deletions, parameters_of_due, withdraw_marks
+from backups.retention.marks import (
+    count_delays,
+    due_deletions,
+    explain_needed,
+    parameters_of_due,
+    withdraw_marks,
+)
 from backups.retention.repository_clocks import refuse_other_clock
 from backups.retention.verdicts import TICK, JudgedCopy, judge_copies
 from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, Operation
@@ -53,7 +59,9 @@ def expire_backups(now: datetime) -> int:
     """
     # Also where nothing expires by now: this run would count as one by a clock that was right.
     refuse_clock_jump(TICK, now)
+    count_delays(now)
     withdraw_marks(now)
+    explain_needed(now)
     expired, due = expired_copies(now), due_deletions(now)
     if expired or due:
         copies = [*(candidate.copy for candidate in expired), *(each.copy for each in due)]

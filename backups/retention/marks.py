@@ -7,18 +7,23 @@ it, once anything keeps the copy again.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.exceptions import Refused
 from backups.models import Backup, BackupCopy, Deletion, Job, Repository
 from backups.parameters import PurgeParameters
+from backups.retention.delays import LONGEST_STEP, unseen
 from backups.retention.holds import lock_copies_of, undo_marks, write_hold
+from backups.retention.impediments import needed_by_stored
 from backups.retention.verdicts import TICK, judge_copies
 from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, DeletionStatus, Operation
-from backups.transitions.deletions import undo_deletion
+from backups.transitions.deletions import note_problem, undo_deletion
+
+logger = logging.getLogger(__name__)
 
 # Whoever keeps a copy has so long to pin it, or to change its retention.
 HELD_FOR = timedelta(days=7)
@@ -26,6 +31,7 @@ UNDONE = "its deletion was undone"
 # One that was refused is not tried again every hour.
 RETRY_AFTER = timedelta(days=1)
 DUE_PER_TICK = 500
+NEEDED_HINT = "purge those first, or keep it"
 
 
 def keep_backup(
@@ -80,26 +86,64 @@ def withdraw_marks(now: datetime) -> int:
     )
 
 
+def count_delays(now: datetime) -> int:
+    """Count the time since the last tick; return how many became longer by what passed unseen."""
+    marked = Deletion.objects.filter(status=DeletionStatus.MARKED)
+    seen = marked.filter(seen_at__gte=now - LONGEST_STEP)
+    seen.update(seen_at=now)
+    longer = 0
+    for each in marked.filter(seen_at__lt=now):
+        missed = unseen(each.seen_at, now)
+        same = marked.filter(pk=each.pk, seen_at=each.seen_at)
+        longer += same.update(
+            seen_at=now, due_at=each.due_at + missed, extended=each.extended + missed
+        )
+    if longer:
+        logger.warning(
+            "the delays of %d deletions became longer: Mooring did not run, or the clock jumped",
+            longer,
+            extra={"action": "delays_extended", "deletions": longer},
+        )
+    return longer
+
+
+def explain_needed(now: datetime) -> None:
+    """Record why marked copies stay though their delay is over: others are based on them.
+
+    Of those that are marked themselves too: they go first. A copy job may have added one meanwhile.
+    """
+    marked = Deletion.objects.filter(status=DeletionStatus.MARKED, due_at__lte=now)
+    needed = marked.filter(Exists(_dependents())).select_related("copy__backup", "copy__repository")
+    for deletion in needed.order_by("due_at", "pk")[:DUE_PER_TICK]:
+        if impediment := needed_by_stored(deletion.copy, now):
+            then = "marked, and deleted first" if impediment.passing else NEEDED_HINT
+            note_problem(deletion, f"{impediment.reason}: {then}")
+
+
 def due_deletions(now: datetime) -> list[Deletion]:
     """Return the marked copies whose delay is over, the longest due first, as far as one tick goes.
 
     What others are based on follows in a later tick: those are deleted first.
     """
-    dependents = BackupCopy.objects.filter(
-        backup__base=OuterRef("copy__backup"),
-        repository=OuterRef("copy__repository"),
-        status=CopyStatus.STORED,
-    )
     purges = Job.objects.filter(operation=Operation.PURGE, copy=OuterRef("copy"))
     tried = purges.filter(
         Q(status__in=ACTIVE_JOB_STATUSES)
         | Q(requested_at__gte=OuterRef("due_at"), requested_at__gt=now - RETRY_AFTER)
     )
     due = Deletion.objects.filter(
-        ~Exists(dependents), ~Exists(tried), status=DeletionStatus.MARKED, due_at__lte=now
+        ~Exists(_dependents()), ~Exists(tried), status=DeletionStatus.MARKED, due_at__lte=now
     )
     rows = due.select_related("copy__backup__instance", "copy__repository")
     return list(rows.order_by("due_at", "pk")[:DUE_PER_TICK])
+
+
+def _dependents() -> QuerySet[BackupCopy]:
+    """Return the stored copies that are based on the one of a deletion."""
+    return BackupCopy.objects.filter(
+        backup__base=OuterRef("copy__backup"),
+        repository=OuterRef("copy__repository"),
+        status=CopyStatus.STORED,
+    )
 
 
 def parameters_of_due(deletion: Deletion) -> PurgeParameters:

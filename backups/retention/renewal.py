@@ -17,6 +17,7 @@ from backups.access import locks_of
 from backups.catalog.locks import note_copy_lock, note_segment_lock
 from backups.catalog.versions import VersionGone, own_identity
 from backups.exceptions import MooringError
+from backups.health.each_repository import ask_each
 from backups.models import BackupCopy, Repository, SegmentCopy
 from backups.repositories.layout import IDENTITY_NAME
 from backups.repositories.objects.locks import BucketLocks
@@ -37,18 +38,27 @@ Locked = TypeVar("Locked", BackupCopy, SegmentCopy)
 
 def renew_locks(now: datetime) -> int:
     """Renew what is due in each repository with locks; return how many copies were read."""
-    return sum(_renew(repository, now) for repository in Repository.objects.exclude(lock_mode=""))
+    opened = ask_each(Repository.objects.exclude(lock_mode=""), _open)
+    return sum(_renew(repository, locks, now) for repository, locks in opened)
 
 
-def _renew(repository: Repository, now: datetime) -> int:
-    done, faults = 0, []
-    try:
-        locks = locks_of(repository)
-        if locks is None:
-            return 0
+def _open(repository: Repository) -> BucketLocks | None:
+    """Return the locks of a repository, after that of its identity was renewed."""
+    locks = locks_of(repository)
+    if locks is not None:
         # The version below, where somebody has deleted it: its locks must not end meanwhile.
         identity, _ = own_identity(locks.connection, repository)
         locks.lock(IDENTITY_NAME, identity.version, locks.wanted.renewed_below)
+    return locks
+
+
+def _renew(repository: Repository, locks: BucketLocks | MooringError | None, now: datetime) -> int:
+    done, faults = 0, []
+    if locks is None:
+        return 0
+    try:
+        if isinstance(locks, MooringError):
+            raise locks
         copies = _due_copies(repository, locks, now)
         segments = _due_segments(repository, locks, now)
     except MooringError as exc:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from backups.access import checked_store
 from backups.exceptions import MooringError, Refused
 from backups.health.clock_jump import HELD, MAX_DIFFERENCE
+from backups.health.each_repository import ask_each
 from backups.models import Repository
 
 logger = logging.getLogger(__name__)
@@ -23,10 +24,16 @@ logger = logging.getLogger(__name__)
 def refuse_other_clock(task: str, repositories: Iterable[Repository], now: datetime) -> None:
     """Raise Refused if a repository's clock differs from ``now`` by more than is tolerated."""
     began = time.monotonic()
-    for repository in repositories:
+
+    def read(repository: Repository) -> tuple[datetime | None, datetime]:
         elsewhere = repository_clock(repository)
         # A slow disk is no difference of clocks.
-        here = now + timedelta(seconds=time.monotonic() - began)
+        return elsewhere, now + timedelta(seconds=time.monotonic() - began)
+
+    for repository, clocks in ask_each(repositories, read):
+        if isinstance(clocks, MooringError):
+            continue
+        elsewhere, here = clocks
         if elsewhere is not None and abs(here - elsewhere) > MAX_DIFFERENCE:
             raise Refused(
                 f"{task}{HELD}this host's clock says {here:%Y-%m-%d %H:%M} UTC, that of "

@@ -27,7 +27,7 @@ from backups.exceptions import RunnerError
 from backups.runners.base import Completed, RunningCommand
 from backups.runners.environment import tool_environment
 from backups.runners.groups import end_group, start_time
-from backups.runners.priority import low_priority
+from backups.runners.priority import lower_own_priority, lower_session
 from backups.runners.sandbox import Sandbox, confine
 
 # The maximum for an unprivileged process; sixteen times the default.
@@ -116,7 +116,7 @@ class LocalRunner:
             command.close()
 
     def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
-        if exit_code in NEVER_STARTED and stderr.startswith(("setpriv: ", "nice: ")):
+        if exit_code in NEVER_STARTED and stderr.startswith("setpriv: "):
             return RunnerError(f"{argv[0]} could not be started: {stderr.splitlines()[0]}")
         return None
 
@@ -134,7 +134,7 @@ def spawn(
     ``environment`` is added to that of every tool; ``folder`` is where it runs.
     """
 
-    wrapped = [*low_priority(), *TIED_TO_US, *argv]
+    wrapped = [*TIED_TO_US, *argv]
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -151,15 +151,22 @@ def spawn(
 
     try:
         child = _spawning_thread(os.getpid()).submit(start).result()
-    except FileNotFoundError as exc:
-        if folder is not None and not os.path.isdir(folder):
-            raise RunnerError(f"folder {folder} of {argv[0]} does not exist") from exc
-        raise RunnerError(
-            f"{wrapped[0]} is not installed on this host", hint="Install coreutils."
-        ) from exc
     except OSError as exc:
-        raise RunnerError(f"{argv[0]} could not be started on this host: {exc}") from exc
+        raise _not_started(exc, argv[0], folder) from exc
+    # A session is a scheduling group of its own: what its processes inherit is not enough.
+    lower_session(child.pid)
     return LocalCommand(child)
+
+
+def _not_started(exc: OSError, name: str, folder: str | None) -> RunnerError:
+    """Say why Python could not start a command."""
+    if isinstance(exc, FileNotFoundError):
+        if folder is not None and not os.path.isdir(folder):
+            return RunnerError(f"folder {folder} of {name} does not exist")
+        return RunnerError(
+            f"{TIED_TO_US[0]} is not installed on this host", hint="Install util-linux."
+        )
+    return RunnerError(f"{name} could not be started on this host: {exc}")
 
 
 def complete(command: RunningCommand, name: str, timeout_seconds: float) -> Completed:
@@ -216,8 +223,13 @@ def memory_files(
 
 @lru_cache(maxsize=1)
 def _spawning_thread(owner: int) -> ThreadPoolExecutor:
-    """Return the thread that starts all commands of process ``owner``; a fork gets its own."""
-    return ThreadPoolExecutor(1, thread_name_prefix=f"spawn-{owner}")
+    """Return the thread that starts all commands of process ``owner``; a fork gets its own.
+
+    They inherit its priority.
+    """
+    return ThreadPoolExecutor(
+        1, thread_name_prefix=f"spawn-{owner}", initializer=lower_own_priority
+    )
 
 
 def find_program(name: str) -> str:

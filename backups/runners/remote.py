@@ -3,8 +3,8 @@
 sshd does not end a command when the connection breaks. So the command runs beside a watcher that
 reads the connection: when that ends, for any reason, the watcher ends the command's whole session
 and removes its secret files. Plain POSIX shell plus ``setsid``,
-``nice``, ``head`` and ``mktemp``; nothing is installed. The command runs at low priority: the
-server comes first.
+``nice``, ``head`` and ``mktemp``; nothing is installed. The command runs at low priority, as far
+as that host can do it (see ``priority``): the server comes first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+
+from backups.runners.priority import low_priority_wanted
 
 # Standard input carries first the secret files, one after the other, then nothing until it
 # ends. It is kept as 3, because a shell gives its background jobs an empty standard input.
@@ -25,9 +27,8 @@ trap 'rm -rf "$secrets"' EXIT
 trap 'exit 129' HUP INT TERM
 SECRET_FILES
 exec 3<&0 </dev/null
-low="nice -n 10"
-command -v ionice >/dev/null 2>&1 && low="$low ionice -t -c best-effort -n 7"
-setsid $low COMMAND 3<&- &
+PRIORITY
+setsid "$@" $low COMMAND 3<&- &
 command=$!
 end() { kill "-$1" "-$command" 2>/dev/null || kill "-$1" "$command" 2>/dev/null; }
 watch() {
@@ -49,6 +50,20 @@ kill "$watcher" 2>/dev/null
 exit "$code"
 """
 
+# The shell between setsid and the command lowers the session that it is the leader of. A kernel
+# lets users other than root do so once in a tenth of a second, all together.
+_LOW = """\
+lower='for attempt in 1 2 3 4 5; do
+    { echo 10 >/proc/$$/autogroup; } 2>/dev/null && break
+    [ -w /proc/$$/autogroup ] || break
+    sleep 0.1
+done
+exec "$@"'
+low="nice -n 10"
+command -v ionice >/dev/null 2>&1 && low="ionice -t -c best-effort -n 7 $low"
+chrt -b 0 true >/dev/null 2>&1 && low="chrt -b 0 $low"
+set -- sh -c "$lower" sh"""
+
 
 def build_script(argv: Sequence[str], secret_files: Mapping[str, str]) -> str:
     """Return the shell command that runs ``argv`` as described above."""
@@ -57,7 +72,9 @@ def build_script(argv: Sequence[str], secret_files: Mapping[str, str]) -> str:
         for name, text in secret_files.items()
     )
     command = " ".join(_word(word, secret_files) for word in argv)
-    script = _SCRIPT.replace("SECRET_FILES", files).replace("COMMAND", command)
+    priority = _LOW if low_priority_wanted() else 'low=""'
+    script = _SCRIPT.replace("SECRET_FILES", files).replace("PRIORITY", priority)
+    script = script.replace("COMMAND", command)
     # Explicitly sh: the login shell may be any.
     return "exec sh -c " + shlex.quote(script)
 

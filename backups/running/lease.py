@@ -98,8 +98,9 @@ class LeaseKeeper:
         self._write_progress()
         self._rows.write_moves()
         self._rows.write_lines()
-        if self._run.metered:
-            self._sampler.note(self._rows.stage_name, self._run.meter.raw_bytes, now())
+        if self._run.metered and not self._run.meter.reported:
+            meter, pace = self._run.meter, self._run.pace
+            self._sampler.note(self._rows.stage_name, meter.raw_bytes, now(), pace=pace)
 
     def _write_progress(self) -> None:
         fields = self._progress()
@@ -116,24 +117,32 @@ class LeaseKeeper:
         if renewing:
             self._renewed = renewed_at
             self._run.hold_lease_until(renewed_at + settings.LEASE_SECONDS)
-        if mine.filter(cancel_requested=True).exists():
-            self._run.stop(CancelRequested())
+        for cancelled, limit in mine.values_list("cancel_requested", "pace_limit"):
+            if cancelled:
+                self._run.stop(CancelRequested())
+            if self._run.pace is not None:
+                self._run.pace.by_hand = limit
 
     def _progress(self) -> dict[str, object]:
         meter = self._run.meter
         self._rows.progress(meter.raw_bytes, meter.raw_bytes_total)
         # At the end the row has the bytes of the stage that moved most.
-        earlier = self._run.most_bytes if self._end.is_set() else 0
+        done, total = meter.raw_bytes, meter.raw_bytes_total
+        if self._end.is_set() and self._run.most_bytes > done:
+            done, total = self._run.most_bytes, self._run.most_bytes_total
         return {
             "progress_at": now(),
             "last_activity_at": self._activity_at(),
-            "bytes_done": max(earlier, meter.raw_bytes),
-            "bytes_total": meter.raw_bytes_total,
+            "bytes_done": done,
+            "bytes_total": total,
             "stored_bytes": meter.stored_bytes,
             "files_done": meter.files_done,
             "files_total": meter.files_total,
             "current_file": meter.current_file[:1000],
-            "rate_bytes_per_s": self._rate(meter.raw_bytes),
+            "rate_bytes_per_s": (
+                meter.reported_rate if meter.reported else self._rate(meter.raw_bytes)
+            ),
+            **(self._run.pace.now.columns() if self._run.pace is not None else {}),
         }
 
     def _activity_at(self) -> datetime | None:

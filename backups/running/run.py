@@ -22,6 +22,8 @@ from backups.archive.meter import Meter
 from backups.exceptions import LeaseLost
 from backups.models import Job
 from backups.models.job import LogLevel
+from backups.pacing.view import PaceView
+from backups.programs.redo_progress import RedoProgress
 from backups.transitions.jobs import note_process
 
 logger = logging.getLogger(__name__)
@@ -68,8 +70,8 @@ class Run:
         # The owner's token as claimed: every write of this run names it.
         self.token = job.fencing_token
         self.meter = Meter()
-        # The bytes of the earlier stage that moved most.
-        self.most_bytes = 0
+        # The bytes of the earlier stage that moved most, and their total.
+        self.most_bytes, self.most_bytes_total = 0, self.meter.raw_bytes_total
         # Whether the present stage moves bytes of its own.
         self.metered = False
         # Counts every sign of progress, for the detection of stalls.
@@ -91,7 +93,11 @@ class Run:
         self.shutdown: SystemExit | None = None
         # Whether the job is requested again when it ends.
         self.requests_again = False
+        # What went wrong although the job continues, a line for each.
+        self.problems: list[str] = []
         self._hooks: list[Callable[[], None]] = []
+        # The pace of the copy that this job makes, while it makes one or has made one.
+        self.pace: PaceView | None = None
         self._lock = threading.Lock()
 
     # Called by stages
@@ -136,7 +142,9 @@ class Run:
 
     def new_meter(self) -> Meter:
         """Start counting from zero, for a stage that moves bytes of its own."""
-        self.most_bytes = max(self.most_bytes, self.meter.raw_bytes)
+        if self.meter.raw_bytes > self.most_bytes:
+            self.most_bytes = self.meter.raw_bytes
+            self.most_bytes_total = self.meter.raw_bytes_total
         self.meter, self.metered = Meter(), True
         return self.meter
 
@@ -164,6 +172,18 @@ class Run:
             self.step = ""
         number = self.stage_number
         self.moves.put(StageMove(name, at, True, number, lock_time=lock_time, detail=detail))
+
+    def redo_applied(self, redo: RedoProgress) -> None:
+        """Show how far the redo log is applied; what the log does not say stays unknown."""
+        self.activity += 1
+        if not self.meter.reported:
+            # Its files are those of the stage before.
+            before, meter = self.meter, self.new_meter()
+            meter.reported = True
+            meter.files_done, meter.files_total = before.files_done, before.files_total
+        meter = self.meter
+        meter.raw_bytes, meter.raw_bytes_total = redo.done_bytes, redo.total_bytes
+        meter.reported_rate, meter.current_file = redo.rate_bytes_per_s, redo.words
 
     def expect(self, *, raw_bytes: int, files: int) -> None:
         """Replace the estimate of the preflight by the engine's own."""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.models import BackupSchedule, Instance
+from backups.schedule import reached
 
 # The path from a row that ties a schedule to an object, to the instances.
 _PATHS: Mapping[str, str] = {
@@ -57,12 +58,23 @@ def covering_schedules(instances: Collection[int]) -> dict[int, set[int]]:
     covering = {pk: set(general) for pk in instances}
     for schedule_id, instance_id in _ties(Q(backupschedule__enabled=True), pk__in=covering):
         covering[instance_id].add(schedule_id)
-    return covering
+    after = dict(enabled.filter(after__isnull=False).values_list("pk", "after"))
+    return {pk: reached(ties, after) for pk, ties in covering.items()} if after else covering
+
+
+def never_reached(schedule: BackupSchedule) -> QuerySet[Instance]:
+    """Return the instances a chained schedule covers and those that it follows do not."""
+    covered = covered_instances(schedule)
+    missing = Q(pk__in=[])
+    for before in schedule.predecessors:
+        missing |= ~Q(pk__in=covered_instances(before).values("pk"))
+    return covered.filter(missing).order_by("name")
 
 
 def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
     """Return the enabled instances that no enabled schedule, or none but ``besides``, covers."""
-    schedules = BackupSchedule.objects.filter(enabled=True)
+    # A chained schedule has runs only where the first of its chain has.
+    schedules = BackupSchedule.objects.filter(enabled=True, after__isnull=True)
     if besides is not None:
         schedules = schedules.exclude(pk=besides)
     enabled = Instance.objects.filter(enabled=True)

@@ -148,15 +148,23 @@ def _job_runs(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Nex
         beyond = overrun_after >= occurrence.missed_after
         overrun = "beyond its window" if beyond else "longer than expected"
         values |= {"overran_at": now, "detail": f"{job} runs {overrun}"}
-    stops = (
-        now >= occurrence.missed_after
-        and occurrence.schedule.at_window_end == AtWindowEnd.CANCEL
-        and occurrence.schedule.origin == Origin.MANAGED
-        and occurrence.reason != WaitReason.WINDOW_END
-    )
-    if stops:
+    act = _at_window_end(occurrence, now)
+    if act is Act.STOP:
         values["reason"] = WaitReason.WINDOW_END
-    return NextStep(OccurrenceStatus.RUNNING, values, Act.STOP if stops else Act.NOTHING)
+    return NextStep(OccurrenceStatus.RUNNING, values, act)
+
+
+def _at_window_end(occurrence: Occurrence, now: datetime) -> Act:
+    """Return what happens to a running job because its window has ended: once."""
+    schedule = occurrence.schedule
+    if now < occurrence.missed_after or schedule.origin != Origin.MANAGED:
+        return Act.NOTHING
+    if schedule.at_window_end == AtWindowEnd.CANCEL:
+        return Act.NOTHING if occurrence.reason == WaitReason.WINDOW_END else Act.STOP
+    if schedule.at_window_end == AtWindowEnd.SLOW:
+        slowed = occurrence.reason in (WaitReason.WINDOW_SLOWED, WaitReason.WINDOW_END)
+        return Act.NOTHING if slowed else Act.SLOW
+    return Act.NOTHING
 
 
 def _job_ended(occurrence: Occurrence, job: Job, context: ScheduleContext) -> NextStep:

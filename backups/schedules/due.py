@@ -117,7 +117,7 @@ def plan_of(
     else:
         backlog = Backlog([], next_due_time(schedule.rhythm, now))
     newest = backlog.times[-1].at if backlog.times and backlog.holds_newest(now) else None
-    builder = _OccurrenceBuilder(schedule, now, newest, _explain(now, down_since))
+    builder = OccurrenceBuilder(schedule, now, newest, explain(now, down_since))
     rows = [builder.of(instance, due) for due in backlog.times for instance in instances]
     return ScheduleAdvance(schedule, backlog.following, rows)
 
@@ -151,8 +151,8 @@ def take_due_times(rhythm: Rhythm, first: datetime, now: datetime, most: int) ->
 
 
 @dataclass(frozen=True, slots=True)
-class _OccurrenceBuilder:
-    """Builds the occurrences of one backlog."""
+class OccurrenceBuilder:
+    """Builds the occurrences of due times that have passed."""
 
     schedule: BackupSchedule
     now: datetime
@@ -174,12 +174,12 @@ class _OccurrenceBuilder:
 
     def _due(self, instance: Instance, due: DueTime, span: Span) -> Occurrence:
         detail = "" if self.now - due.at <= PROMPT else self.explanation
-        return self._row(instance, due, span, detail=detail, next_check_at=span.starts_at)
+        return self.row(instance, due, span, detail=detail, next_check_at=span.starts_at)
 
     def _missed(self, instance: Instance, due: DueTime, span: Span) -> Occurrence:
         paused_at = self.schedule.paused_at
         paused = self.schedule.paused(due.at) and paused_at is not None and paused_at <= due.at
-        return self._row(
+        return self.row(
             instance,
             due,
             span,
@@ -189,7 +189,8 @@ class _OccurrenceBuilder:
             ended_at=self.now,
         )
 
-    def _row(self, instance: Instance, due: DueTime, span: Span, **values: object) -> Occurrence:
+    def row(self, instance: Instance, due: DueTime, span: Span, **values: object) -> Occurrence:
+        """Build an occurrence, due unless ``values`` say otherwise."""
         return Occurrence(
             schedule=self.schedule,
             instance=instance,
@@ -203,7 +204,8 @@ class _OccurrenceBuilder:
         )
 
 
-def _explain(now: datetime, down_since: datetime | None) -> str:
+def explain(now: datetime, down_since: datetime | None) -> str:
+    """Return why a due time is planned long after it."""
     until = f"{now:%Y-%m-%d %H:%M:%S}Z"
     if down_since is None:
         return f"the scheduler planned it at {until}"

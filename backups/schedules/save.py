@@ -10,8 +10,9 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max
 
+from backups.exceptions import BadInput
 from backups.models import BackupSchedule
-from backups.schedule import next_due_time
+from backups.schedule import fault_of_chain, next_due_time
 from backups.schedules.coverage import coverage_of
 from backups.schedules.due import plan_schedule
 from backups.schedules.pauses import recheck_occurrences
@@ -29,6 +30,7 @@ def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
     Passed due times of the old rhythm are planned first.
     """
     with transaction.atomic():
+        _refuse_chain(schedule)
         old = BackupSchedule.objects.select_for_update().filter(pk=schedule.pk).first()
         if old is None:
             schedule.save(force_insert=True)
@@ -47,7 +49,8 @@ def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
 def rearm(schedule: BackupSchedule, now: datetime) -> None:
     """Set the next due time without occurrences."""
     following = None
-    if schedule.enabled:
+    # A chained one is due when a run of the other ends.
+    if schedule.enabled and schedule.after_id is None:
         newest = schedule.occurrences.aggregate(newest=Max("due_at"))["newest"]
         # Later than now only if the clock was set back: those due times have occurrences.
         following = next_due_time(schedule.rhythm, max(now, newest) if newest else now)
@@ -55,8 +58,24 @@ def rearm(schedule: BackupSchedule, now: datetime) -> None:
     schedule.next_due_at = following
 
 
+def _refuse_chain(schedule: BackupSchedule) -> None:
+    """Raise BadInput for a circle, even if two schedules are saved at the same time."""
+    if schedule.after_id is None:
+        return
+    rows = BackupSchedule.objects.select_for_update(no_key=True).order_by("pk")
+    every = list(rows.values_list("pk", "name", "after"))
+    links = {pk: after for pk, _, after in every}
+    names = {pk: name for pk, name, _ in every}
+    if fault := fault_of_chain(schedule.pk, schedule.after_id, links, names):
+        raise BadInput(f"{schedule.name} may not run after {names[schedule.after_id]}", hint=fault)
+
+
 def _unlike(old: BackupSchedule, new: BackupSchedule) -> bool:
-    return (old.rhythm, old.kind, old.enabled) != (new.rhythm, new.kind, new.enabled)
+    return _planned_by(old) != _planned_by(new)
+
+
+def _planned_by(schedule: BackupSchedule) -> tuple[object, ...]:
+    return schedule.after_id, schedule.rhythm, schedule.kind, schedule.enabled
 
 
 def _settle(old: BackupSchedule, now: datetime) -> None:

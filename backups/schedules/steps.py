@@ -26,6 +26,7 @@ class Act(enum.Enum):
     START = "start"  # create its job
     BEGIN = "begin"  # its job has started: compute when it should end
     WITHDRAW = "withdraw"  # its job has not started and must no longer start
+    SLOW = "slow"  # its job is running and must be limited to a rate
     STOP = "stop"  # its job is running and must end
 
 

@@ -27,11 +27,15 @@ from backups.schedules.context import (
 )
 from backups.schedules.decide import decide
 from backups.schedules.due import plan_due_schedules
+from backups.schedules.fitting import forecast_starts, note_unfit, withhold
+from backups.schedules.followers import plan_followers
+from backups.schedules.forecast import Forecast
 from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
 from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
+from backups.schedules.slowing import slow_down
 from backups.schedules.steps import Act, NextStep, nearest
-from backups.states import BackupKind, JobStatus
+from backups.states import BackupKind, JobStatus, WaitReason
 from backups.transitions.jobs import JobOutcome, end
 from backups.transitions.occurrences import move_occurrence
 
@@ -68,6 +72,9 @@ def plan_occurrences(now: datetime) -> None:
         # One invalid schedule must not block the occurrences that are due.
         planning = exc
     decide_due(now, down_since)
+    if plan_followers(now, down_since):
+        # What follows a run that has just ended starts at once.
+        decide_due(now, down_since)
     if planning is not None:
         # The scheduler did run: without this record, windows would be reopened.
         note_run(TICK, now)
@@ -150,6 +157,8 @@ def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
         case Act.WITHDRAW:
             if not _withdraw(occurrence, context.now):
                 return
+        case Act.SLOW:
+            step = _slow(occurrence, step, context)
         case Act.STOP:
             _stop(occurrence)
     _write(occurrence, step, context.now)
@@ -159,10 +168,27 @@ def _create_jobs(batch: _Batch) -> None:
     if not batch.wanted:
         return
     now = batch.context.now
-    jobs = create_scheduled_jobs([wanted for wanted, _ in batch.wanted], now=now)
-    for job, (wanted, step) in zip(jobs, batch.wanted, strict=True):
+    starting = _without_unfit(batch)
+    if not starting:
+        return
+    jobs = create_scheduled_jobs([wanted for wanted, _, _ in starting], now=now)
+    for job, (wanted, step, forecast) in zip(jobs, starting, strict=True):
         started = NextStep(step.to, {**step.values, "job": job})
         _write(wanted.occurrence, started, now)
+        if forecast.will_not_fit:
+            note_unfit(wanted.occurrence, job, forecast, now)
+
+
+def _without_unfit(batch: _Batch) -> list[tuple[PlannedJob, NextStep, Forecast]]:
+    """End the runs that would not fit and that are not to start; return the others."""
+    now, starting = batch.context.now, []
+    runs = [(wanted.occurrence, bool(wanted.full_because)) for wanted, _ in batch.wanted]
+    for (wanted, step), forecast in zip(batch.wanted, forecast_starts(runs, now), strict=True):
+        if withheld := withhold(wanted.occurrence, forecast, now):
+            _write(wanted.occurrence, withheld, now)
+        else:
+            starting.append((wanted, step, forecast))
+    return starting
 
 
 def _begin(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
@@ -193,6 +219,22 @@ def _withdraw(occurrence: Occurrence, now: datetime) -> bool:
         return True
     Occurrence.objects.filter(pk=occurrence.pk).update(next_check_at=now + timedelta(seconds=1))
     return False
+
+
+def _slow(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
+    assert occurrence.job is not None
+    what = slow_down(occurrence, occurrence.job, context.now)
+    if not what:
+        return step
+    logger.warning(
+        "%s runs beyond its window: %s",
+        occurrence.job,
+        what,
+        extra={"action": "run_slowed", "schedule": occurrence.schedule.name},
+    )
+    detail = f"{occurrence.job} runs beyond its window: {what}"
+    values = {**step.values, "reason": WaitReason.WINDOW_SLOWED, "detail": detail}
+    return NextStep(step.to, values)
 
 
 def _stop(occurrence: Occurrence) -> None:

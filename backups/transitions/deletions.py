@@ -21,6 +21,7 @@ def mark_copy(deletion: Deletion, now: datetime) -> Deletion:
     """Record that a stored copy is to be deleted; the caller holds the lock on its row."""
     deletion.reason = deletion.reason[:REASON_LENGTH]
     deletion.status, deletion.status_since = DeletionStatus.MARKED, now
+    deletion.seen_at = now
     deletion.save(force_insert=True)
     _recheck(deletion, now)
     return deletion

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
+
 from backups.exceptions import IllegalTransition
-from backups.models import InstanceProtection, Job, Occurrence
+from backups.models import BackupSchedule, InstanceProtection, Job, Occurrence
 from backups.states import (
     OCCURRENCE_MOVES,
     TERMINAL_OCCURRENCE_STATUSES,
     OccurrenceStatus,
     Operation,
 )
+
+_FOLLOWERS = BackupSchedule.objects.filter(enabled=True, after__isnull=False)
 
 
 def move_occurrence(
@@ -27,10 +31,12 @@ def move_occurrence(
         if to not in OCCURRENCE_MOVES[old]:
             raise IllegalTransition(f"{occurrence}: {old} to {to}")
         values |= {"status": to, "status_since": now}
+    marks: dict[str, Exists] = {}
     if to in TERMINAL_OCCURRENCE_STATUSES:
         values = {"ended_at": now, **values, "next_check_at": None, "retry_at": None}
+        marks = {"unfollowed": Exists(_FOLLOWERS.filter(after=OuterRef("schedule")))}
     same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
-    won = same.update(**values)
+    won = same.update(**values, **marks)
     if won:
         for name, value in values.items():
             setattr(occurrence, name, value)
@@ -44,7 +50,18 @@ def record_occurrences(rows: Sequence[Occurrence]) -> None:
 
     An existing one is left unchanged: several schedulers may race for one due time.
     """
+    if any(row.status in TERMINAL_OCCURRENCE_STATUSES for row in rows):
+        followed = set(_FOLLOWERS.values_list("after", flat=True))
+        for row in rows:
+            over = row.status in TERMINAL_OCCURRENCE_STATUSES
+            row.unfollowed = over and row.schedule_id in followed
     Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+
+
+def forget_followed(occurrences: Sequence[Occurrence]) -> None:
+    """Remove the mark of ended runs, in the transaction that wrote what follows them."""
+    marked = Occurrence.objects.filter(pk__in=[run.pk for run in occurrences])
+    marked.update(unfollowed=False)
 
 
 def recheck_occurrences_of(job: Job, now: datetime) -> None:

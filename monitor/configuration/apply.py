@@ -90,7 +90,7 @@ def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[Con
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadInput(f"{section.name} is not a list of entries")
     seen = set()
-    for entry in entries:
+    for entry in in_order(section, entries):
         name = name_of(section, entry)
         if name in seen:
             raise BadInput(f"{section.name}: {name} appears twice")
@@ -101,6 +101,24 @@ def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[Con
             raise BadInput(f"{section.name}: {name}: {exc}", hint=exc.hint) from None
         if change:
             yield change
+
+
+def in_order(section: Section, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries, each behind the one that it runs after; BadInput for a circle."""
+    if section.model is not BackupSchedule:
+        return entries
+    waiting, ordered = list(entries), list[dict[str, Any]]()
+    while waiting:
+        names = {str(entry.get("name")) for entry in waiting}
+        ready = [
+            entry for entry in waiting if not entry.get("after") or str(entry["after"]) not in names
+        ]
+        if not ready:
+            circle = ", ".join(sorted(names))
+            raise BadInput(f"{section.name}: {circle} run after one another in a circle")
+        ordered += ready
+        waiting = [entry for entry in waiting if entry not in ready]
+    return ordered
 
 
 def name_of(section: Section, entry: Mapping[str, Any]) -> str:
@@ -167,12 +185,20 @@ def _set_columns(
         assert isinstance(field, models.Field)
         if name in entry:
             try:
-                setattr(row, name, parsed(field, entry[name]))
+                setattr(row, name, _value(field, entry[name]))
             except BadInput as exc:
                 raise BadInput(f"{name}: {exc}", hint=exc.hint) from None
         elif not is_new and not isinstance(field, models.DateTimeField):
             # The document defines all columns of a row that it names.
             setattr(row, name, field.get_default())
+
+
+def _value(field: models.Field[Any, Any], value: Any) -> Any:
+    """Return a value of the document for a column; a row where the column names one."""
+    related = field.related_model
+    if value is None or not isinstance(related, type):
+        return parsed(field, value)
+    return _by_name(related, str(value))
 
 
 def _refuse_moved_password(

@@ -71,7 +71,8 @@ def _field(section: Section, name: str) -> models.Field[Any, Any]:
 
 def _rows(section: Section) -> list[dict[str, Any]]:
     rows = section.model._default_manager.order_by("pk").prefetch_related(*section.lists)
-    related = [name for name in section.key if _field(section, name).is_relation]
+    names = (*section.key, *section.columns)
+    related = [name for name in names if _field(section, name).is_relation]
     selected = rows.select_related(*related) if related else rows
     entries = [describe(section, row) for row in selected]
     return sorted(entries, key=lambda entry: [str(entry.get(name, "")) for name in section.key])

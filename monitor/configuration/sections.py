@@ -8,6 +8,7 @@ from django.db import models
 
 from alerts.models import RuleSetting
 from backups.models import BackupSchedule, Instance, InstanceGroup
+from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 
 
@@ -36,6 +37,7 @@ SECTIONS = (
             "tls_key_file", "site", "enabled", "engine", "allow_plugin_install",
             "save_foreign_tables", "lock_wait_seconds", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
+            *PACE_COLUMNS,
         ),
         ("groups", "tags"),
     ),
@@ -44,11 +46,13 @@ SECTIONS = (
         BackupSchedule,
         ("name",),
         (
-            "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "full_cron",
-            "make_up_full", "covers_all", "window", "grace", "expected_duration", "at_window_end",
-            "retries", "retry_delay", "stagger", "catch_up", "max_jobs", *RETENTION_COLUMNS,
+            "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "after",
+            "after_run", "full_cron", "make_up_full", "covers_all", "window", "grace",
+            "expected_duration", "at_window_end", "slow_bytes_per_s",
+            "when_unfit", "retries", "retry_delay", "stagger", "catch_up",
+            "max_jobs", *RETENTION_COLUMNS,
             "copy_opens_at", "copy_closes_at", "consolidate_after", "restore_tests",
-            "restore_test_days", "options", "enabled",
+            "restore_test_days", *PACE_COLUMNS, "options", "enabled",
         ),
         ("instances", "groups", "tags", "repositories", "copy_to"),
     ),

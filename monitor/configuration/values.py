@@ -29,6 +29,8 @@ def plain(field: models.Field[Any, Any], value: Any) -> Any:
         return format_length(value)
     if isinstance(value, datetime | time):
         return value.isoformat()
+    if isinstance(value, models.Model):
+        return str(value)
     if isinstance(field, models.IntegerField) and field.choices:
         return str(dict(field.flatchoices)[value]).lower()
     return value
@@ -46,6 +48,8 @@ def parsed(field: models.Field[Any, Any], value: Any) -> Any:
         return _chosen(field, value)
     if isinstance(field, models.IntegerField):
         return _checked(value, int, "a whole number")
+    if isinstance(field, models.FloatField):
+        return float(value if type(value) is int else _checked(value, float, "a number"))
     if isinstance(field, models.JSONField):
         return value
     if isinstance(field, models.DateTimeField):

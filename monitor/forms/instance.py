@@ -16,6 +16,7 @@ from backups.instances.connection import connect, login_of
 from backups.instances.facts import probe
 from backups.models import Instance
 from backups.models.instance import RunnerKind
+from backups.models.pace import PACE_COLUMNS
 
 ENGINE_WORDS = {
     "": "Choose by the server",
@@ -32,6 +33,7 @@ _SECTIONS = (
         "SSH login of the worker",
         ("ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file"),
     ),
+    ("Pace of backups", PACE_COLUMNS),
 )
 
 

@@ -14,22 +14,40 @@ from django.forms import BoundField
 from django.utils.timezone import now
 
 from backups.admin.bases import ModelForm
+from backups.admin.pace import OF_SCHEDULE, PACE_HELP, PACE_LABELS, rate_field
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
+from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
+from backups.models.schedule import PREDECESSORS, SLOW_BYTES_PER_S, AfterRun, WhenUnfit
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from backups.states import DrillPoint
 from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
+from monitor.forms.rate import RateField
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
+    ("Or after another schedule", ("after", "after_run")),
     ("Instances", ("covers_all", "groups", "tags", "instances")),
-    ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
+    (
+        "Window",
+        (
+            "window",
+            "grace",
+            "stagger",
+            "expected_duration",
+            "at_window_end",
+            "slow_bytes_per_s",
+            "when_unfit",
+            "catch_up",
+        ),
+    ),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
+    ("Pace", PACE_COLUMNS),
     ("Repositories", ("repositories", "consolidate_after", "options")),
     ("Later copies", ("copy_to", "copy_opens_at", "copy_closes_at")),
     ("Restore tests", ("restore_tests", "restore_test_days")),
@@ -65,7 +83,13 @@ class ScheduleForm(ModelForm):
     expected_duration = LengthField(
         required=False, help_text="A longer run is reported. Blank: estimated from earlier runs."
     )
+    slow_bytes_per_s = RateField(
+        label="Limited to",
+        required=False,
+        help_text="Bytes per second from the end of the window on, if it is limited then: 20M.",
+    )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
+    pace_bytes_per_s = rate_field()
     keep_for = keep_for_field()
     restore_tests = forms.ChoiceField(
         label="Restore tests of",
@@ -73,6 +97,19 @@ class ScheduleForm(ModelForm):
         required=False,
         help_text="In a scratch folder: a server is started, every table checked. Of a moment: "
         "archived binlogs are replayed up to there.",
+    )
+    after_run = forms.ChoiceField(
+        label="After which runs",
+        choices=AfterRun.choices,
+        required=False,
+        help_text="Without such a run it is missed, and the reason names what it waited for.",
+    )
+    when_unfit = forms.ChoiceField(
+        label="If a run will not fit",
+        choices=WhenUnfit.choices,
+        required=False,
+        help_text="By the length of the last 10 runs of its kind. Before it is due there is an "
+        "alert, either way.",
     )
     options = forms.JSONField(
         required=False,
@@ -87,6 +124,7 @@ class ScheduleForm(ModelForm):
             "origin": "Run by",
             "cron": "Cron expression",
             "every_hours": "Or every N hours",
+            "after": "Runs after",
             "full_cron": "Full backups at",
             "make_up_full": "Make up for full backups",
             "covers_all": "All instances",
@@ -97,6 +135,7 @@ class ScheduleForm(ModelForm):
             "restore_test_days": "Days between them",
             "copy_opens_at": "Copied from",
             "copy_closes_at": "Until",
+            **PACE_LABELS,
             **RETENTION_LABELS,
         }
         help_texts = {
@@ -104,6 +143,8 @@ class ScheduleForm(ModelForm):
             "origin": "Observed: an external tool takes the backup, and Mooring monitors it.",
             "cron": "Minute, hour, day of the month, month, day of the week: 30 2 * * 1-5.",
             "time_zone": "Time zone of the cron expression, such as Europe/Berlin or UTC.",
+            "after": "Instead of times: due when a planned run of that schedule has ended, for the "
+            "same instance. Leave the cron expression and the interval blank.",
             "full_cron": "Cron expression, in the same time zone: 30 1 * * 0. Where both are due, "
             "the run is a full backup. Blank: no times for full backups.",
             "make_up_full": "After a missed or failed full backup the next run is a full one.",
@@ -113,9 +154,19 @@ class ScheduleForm(ModelForm):
             "copy_opens_at": "Time of the day, in the time zone above: 00:30. Blank: at once.",
             "copy_closes_at": "No copy is begun after it.",
             "restore_test_days": "Of each instance; one test runs at a time.",
+            **{name: f"{text} {OF_SCHEDULE}" for name, text in PACE_HELP.items()},
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
         }
+
+    # Any: as Django's.
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        others = BackupSchedule.objects.exclude(pk=self.instance.pk).order_by("name")
+        after = self.fields["after"]
+        assert isinstance(after, forms.ModelChoiceField)
+        after.queryset = others.select_related(PREDECESSORS)
+        after.empty_label = "None: it has its own times"
 
     def groups_of_fields(self) -> Iterator[tuple[str, list[BoundField]]]:
         for legend, names in GROUPS:
@@ -126,6 +177,16 @@ class ScheduleForm(ModelForm):
         if not isinstance(options, dict):
             raise ValidationError("Enter a JSON object.")
         return options
+
+    def clean_slow_bytes_per_s(self) -> int:
+        """Blank is the default, whatever it was."""
+        return self.cleaned_data["slow_bytes_per_s"] or SLOW_BYTES_PER_S
+
+    def clean_when_unfit(self) -> str:
+        return self.cleaned_data["when_unfit"] or WhenUnfit.START
+
+    def clean_after_run(self) -> str:
+        return self.cleaned_data["after_run"] or AfterRun.SUCCEEDED
 
     def clean_anchor_at(self) -> datetime:
         """Blank keeps the present value; for a new schedule, the time of its creation."""

@@ -24,6 +24,8 @@ from backups.programs.compatibility import (
 from backups.protection import Protection
 from backups.states import BackupKind, JobStatus, Operation
 from monitor.selectors.backup_facts import EngineFact, engine_facts
+from monitor.selectors.forecasts import Forecasts, forecasts_of_instance
+from monitor.selectors.pace import pace_in_words
 
 # Facts about the server, from the newest full backup; the others are about the backup.
 _OF_THE_SERVER = frozenset({"Page size", "Server UUID"})
@@ -47,8 +49,12 @@ class InstanceHeader:
     last_full: Backup | None
     last_failed: Job | None
     facts: Sequence[EngineFact]
+    # By schedule.
+    forecasts: Forecasts
     # Of 3-2-1-1-0.
     spread: Sequence[SpreadAnswer]
+    # What a backup of it keeps to.
+    pace: str
 
     @property
     def next_run_at(self) -> datetime | None:
@@ -77,11 +83,13 @@ def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
     return InstanceHeader(
         protection=judge_one(instance, schedules, now),
         schedules=schedules[instance.pk],
+        forecasts=forecasts_of_instance(instance, schedules[instance.pk], now),
         ruling=can_back_up(instance.engine, instance.flavour, version) if version else None,
         series=_series(instance),
         last_full=last_full,
         last_failed=failed.order_by("-id").first(),
         spread=spread_of([instance], now, schedules)[instance.pk],
+        pace=pace_in_words(instance),
         facts=[fact for fact in facts if fact.name in _OF_THE_SERVER],
     )
 

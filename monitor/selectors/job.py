@@ -12,11 +12,12 @@ from backups.exceptions import BadInput
 from backups.jobs.copying import target_of
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
-from backups.models import Drill, Evidence, Job, JobEvent, JobStage, WantedCopy
+from backups.models import Drill, Evidence, HookRun, Job, JobEvent, JobStage, WantedCopy
 from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
 from monitor.selectors.drills import drill_of
+from monitor.selectors.job_pace import JobPace, pace_of
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.kept import KeptFolder, load_kept_folder
 from monitor.selectors.progress import Progress, progress_of
@@ -66,6 +67,27 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HookRow:
+    """One hook of the job."""
+
+    hook: HookRun
+    run_time: timedelta | None
+    job_ended: bool
+
+    @property
+    def result(self) -> str:
+        """How it ended, or what is to be expected of it."""
+        hook = self.hook
+        if hook.ended_at is not None:
+            return hook.problem or "succeeded"
+        if hook.started_at is not None and not self.job_ended:
+            return "running"
+        if hook.open and self.job_ended:
+            return f"owed: it runs on {hook.host} once the process control runs there"
+        return "not run" if self.job_ended else "not run yet"
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     """The live part of the page of a job."""
 
@@ -87,8 +109,15 @@ class JobView:
     # Whether a copy that the backup was to have is still missing.
     missing_copies: bool = False
 
+    # How fast it may read; None for all but running backups.
+    pace: JobPace | None = None
     # Where a copy goes; blank for other operations.
     copies_to: str = ""
+    hook_runs: Sequence[HookRow] = ()
+
+    @property
+    def failed_hooks(self) -> bool:
+        return any(row.hook.problem for row in self.hook_runs)
 
     @property
     def moment(self) -> datetime | None:
@@ -164,8 +193,15 @@ def load_job(job: Job, now: datetime) -> JobView:
         backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
         kept=load_kept_folder(job),
         missing_copies=bool(job.problems) and _misses_copies(job),
+        pace=pace_of(job, stages),
         copies_to=_copies_to(job),
+        hook_runs=_hooks_of(job, now),
     )
+
+
+def _hooks_of(job: Job, now: datetime) -> list[HookRow]:
+    rows = HookRun.objects.filter(job=job).order_by("position")
+    return [HookRow(row, row.run_time(now), not job.active) for row in rows]
 
 
 def _copies_to(job: Job) -> str:

@@ -15,7 +15,8 @@ from django.utils.timezone import get_current_timezone
 
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance
-from backups.schedule import INSTANT, DueTime, only_full, upcoming
+from backups.models.schedule import PREDECESSORS
+from backups.schedule import INSTANT, DueTime, only_full, reached, upcoming
 
 # The path from a row of the relation to its instances.
 _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags": "tag__instances"}
@@ -24,10 +25,10 @@ _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags":
 def schedules_of(
     instances: Sequence[Instance], only: BackupSchedule | None = None
 ) -> Mapping[int, Sequence[BackupSchedule]]:
-    """Return the enabled schedules that cover each instance, by instance id."""
-    enabled = BackupSchedule.objects.filter(enabled=True)
+    """Return the enabled schedules that have runs for each instance, by instance id."""
+    enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
     if only is not None:
-        enabled = enabled.filter(pk=only.pk)
+        enabled = enabled.filter(pk__in=[only.pk, *(before.pk for before in only.predecessors)])
     ids = [instance.pk for instance in instances if instance.enabled]
     ties: defaultdict[int, set[int]] = defaultdict(set)
     for field, path in _PATHS.items():
@@ -40,8 +41,13 @@ def schedules_of(
     covering = enabled.filter(pk__in=tied) | enabled.filter(covers_all=True)
     schedules = {schedule.pk: schedule for schedule in covering}
     general = {pk for pk, schedule in schedules.items() if schedule.covers_all}
+    after = {pk: schedule.after_id for pk, schedule in schedules.items()}
+    wanted = schedules.keys() if only is None else {only.pk}
     return {
-        pk: [schedules[key] for key in sorted((ties[pk] | general) & schedules.keys())]
+        pk: [
+            schedules[key]
+            for key in sorted(reached((ties[pk] | general) & schedules.keys(), after) & wanted)
+        ]
         for pk in ids
     }
 

@@ -13,11 +13,15 @@ from django.http import QueryDict
 
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
+from backups.models.schedule import PREDECESSORS, WhenUnfit
 from backups.retention.verdicts import policy_of
 from backups.schedule import DueTime, Rhythm, check_rhythm, preview
 from backups.schedules.copies import window_of
 from backups.schedules.coverage import covered_instances, uncovered_instances
+from backups.schedules.forecasts import RunToCome
 from backups.states import AUTO, BackupKind, OccurrenceStatus
+from monitor.selectors.chained import ChainOfSchedules, followed_slots, load_chain
+from monitor.selectors.forecasts import Forecasts, forecasts_of_draft, forecasts_of_schedule
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
 from monitor.wording.kinds import kind_in_words
 from monitor.wording.lengths import format_configured_length
@@ -75,8 +79,15 @@ class ScheduleView:
     covered: Page[Instance]
     history: Page[Occurrence]
     occurrences: Sequence[OccurrenceRow]
+    chain: ChainOfSchedules
+    # Of the covered instances on the page.
+    forecasts: Forecasts
     # The status filter of the history; blank for all.
     status: str
+
+    @property
+    def skips_unfit(self) -> bool:
+        return self.row.schedule.when_unfit == WhenUnfit.SKIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +106,15 @@ class Preview:
     kind: str
     # What else follows from the rhythm; blank if nothing does.
     note: str
+    chain: ChainOfSchedules
+    # Of the covered instances that are named.
+    forecasts: Forecasts
 
 
 def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | None:
     """Load the page of a schedule; None if it does not exist."""
     schedules = with_newest(BackupSchedule.objects.filter(name=name), now)
-    schedule = schedules.select_related("paused_by").prefetch_related(
+    schedule = schedules.select_related("paused_by", PREDECESSORS).prefetch_related(
         "groups", "tags", "repositories", "copy_to"
     ).first()  # fmt: skip
     if schedule is None:
@@ -108,15 +122,25 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
     status = query.get("status", "")
     history = _history(schedule, status if status in OccurrenceStatus.values else "")
     page = Paginator(history, PAGE_SIZE).get_page(query.get("page"))
-    covered = covered_instances(schedule).order_by("name")
+    covered = Paginator(covered_instances(schedule).order_by("name"), COVERED_SIZE)
+    instances = covered.get_page(query.get("covered"))
+    slots = preview_rhythm(schedule.rhythm, now)[0]
     return ScheduleView(
         row=build_rows([schedule], now)[0],
-        slots=preview_rhythm(schedule.rhythm, now)[0] if schedule.enabled else [],
-        covered=Paginator(covered, COVERED_SIZE).get_page(query.get("covered")),
+        slots=_shown_slots(schedule, slots),
+        forecasts=forecasts_of_schedule(schedule, list(instances) if schedule.enabled else [], now),
+        chain=load_chain(schedule.after, covered_instances(schedule), schedule.pk),
+        covered=instances,
         history=page,
         occurrences=[OccurrenceRow(occurrence) for occurrence in page],
         status=status if status in OccurrenceStatus.values else "",
     )
+
+
+def _shown_slots(schedule: BackupSchedule, slots: Sequence[DueTime]) -> Sequence[DueTime]:
+    if not schedule.enabled or schedule.stopped_by is not None:
+        return []
+    return slots if schedule.after is None else followed_slots(slots)
 
 
 def retention_in_words(schedule: BackupSchedule) -> str:
@@ -163,7 +187,9 @@ def _kept_in_words(schedule: BackupSchedule) -> str:
 def preview_rhythm(rhythm: Rhythm, now: datetime) -> tuple[Sequence[DueTime], str]:
     """Return the next slots, or none and the reason."""
     if bool(rhythm.cron) == (rhythm.every_hours is not None):
-        return [], "Enter either a cron expression or every N hours."
+        return [], (
+            "Enter either a cron expression or every N hours, or choose the schedule to run after."
+        )
     try:
         check_rhythm(rhythm)
         return preview(rhythm, now, SLOTS), ""
@@ -198,20 +224,31 @@ def build_preview(
     kind: str,
     covered: QuerySet[Instance],
     *,
+    after: BackupSchedule | None = None,
+    window: timedelta | None = None,
     own: int | None,
     enabled: bool,
     now: datetime,
 ) -> Preview:
     """Return the planned runs, and the instances that would have no schedule."""
+    if after is not None:
+        rhythm = after.rhythm
     slots, fault = preview_rhythm(rhythm, now)
+    chain = load_chain(after, covered, own)
+    if after is not None:
+        slots = [] if chain.stopped_by else followed_slots(slots)
     uncovered = uncovered_instances(besides=own)
-    if enabled:
+    if enabled and after is None:
         uncovered = uncovered.exclude(pk__in=covered.order_by().values("pk"))
+    named = list(covered[:MOST_NAMED])
+    due_kind = BackupKind.FULL if slots and slots[0].full else kind
+    runs = [RunToCome(instance.pk, due_kind, window) for instance in named if window]
     return Preview(
         slots, fault,
-        covered.count(), list(covered[:MOST_NAMED]),
+        covered.count(), named,
         uncovered.count(), list(uncovered[:MOST_NAMED]),
         rhythm.time_zone, kind, "" if fault else _note_on_chains(rhythm, kind, now),
+        chain, forecasts_of_draft(runs, named if window else [], now),
     )  # fmt: skip
 
 

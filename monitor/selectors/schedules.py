@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.utils.timezone import localdate
 
 from backups.models import BackupSchedule, Instance, Occurrence
+from backups.models.schedule import PREDECESSORS
 from backups.schedules.coverage import count_covered, uncovered_instances
 from backups.states import OPEN_OCCURRENCE_STATUSES
 from monitor.wording.occurrences import NOT_ON_TIME, counted, word_of, worst
@@ -76,13 +77,13 @@ class ScheduleRow:
 
     @property
     def state(self) -> str:
-        if not self.schedule.enabled:
+        if not self.schedule.enabled or self.schedule.stopped_by is not None:
             return "disabled"
         return "paused" if self.schedule.paused(self.now) else "enabled"
 
     @property
     def rhythm(self) -> str:
-        return rhythm_in_words(self.schedule.rhythm)
+        return self.schedule.chain_words or rhythm_in_words(self.schedule.rhythm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def with_newest(schedules: QuerySet[BackupSchedule], now: datetime) -> QuerySet[
     """Annotate the newest due time with an ended run."""
     ended = Occurrence.objects.filter(schedule=OuterRef("pk"), due_at__gt=now - timedelta(DAYS))
     ended = ended.exclude(status__in=OPEN_OCCURRENCE_STATUSES).order_by("-due_at")
+    schedules = schedules.select_related(PREDECESSORS)
     return schedules.annotate(newest_due_at=Subquery(ended.values("due_at")[:1]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,6 +16,7 @@ from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
 from backups.checks import failed
 from backups.exceptions import BadInput
+from backups.hooks.checks import hook_checks
 from backups.jobs.request import create_backup_job
 from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
@@ -25,6 +28,7 @@ from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
 from monitor.selectors.drills import load_recovery
+from monitor.selectors.hooks import load_hooks_of_instance
 from monitor.selectors.instance import load_history
 from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
@@ -44,6 +48,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     known = load_instance_header(instance, now())
     context["known"] = known
     context["recovery"] = load_recovery(instance)
+    context["hooks"] = load_hooks_of_instance(instance)
     offered = (*KINDS, AUTO)
     context["kinds"] = [
         {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered
@@ -87,6 +92,7 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
         if (facts := preflight.survey.facts) is not None:
             remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
         judged = judge_together(preflight)
+        judged = replace(judged, checks=(*judged.checks, *hook_checks(instance)))
         context: dict[str, object] = {"instance": instance, "checks": judged.checks, "at": now()}
         context |= {"bad": failed(judged.checks), "missing_copies": judged.missing_copies}
         if request.headers.get("HX-Request"):

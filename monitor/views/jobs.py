@@ -9,10 +9,11 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.jobs.cancel import request_cancel
+from backups.jobs.pace import limit_in_words, parse_by_hand, set_limit
 from backups.jobs.repeat import rerun
 from backups.models import Job
 from monitor.access.roles import Role, needs
-from monitor.charts.job import rate_chart
+from monitor.charts.job import rate_charts
 from monitor.selectors.job import jobs_for_pages, load_job
 from monitor.selectors.job_alike import load_similar_failures
 from monitor.selectors.job_log import (
@@ -37,7 +38,7 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "wanted": log_filter,
         "job_number": str(job.pk),
         "alike": load_similar_failures(job),
-        "rates": rate_chart(job),
+        "rates": rate_charts(job),
     }
     return render(request, "monitor/job_detail.html", context)
 
@@ -56,7 +57,7 @@ def job_live(request: HttpRequest, pk: int) -> HttpResponse:
 def job_rate(request: HttpRequest, pk: int) -> HttpResponse:
     """Render the chart of the transfer rate only."""
     job = get_object_or_404(Job, pk=pk)
-    context = {"job": job, "rates": rate_chart(job)}
+    context = {"job": job, "rates": rate_charts(job)}
     return render(request, "monitor/partials/job_rate.html", context)
 
 
@@ -95,6 +96,18 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
             messages.info(request, "Cancellation of the job was requested.")
         else:
             messages.warning(request, "The job had already ended.")
+    return redirect("job-detail", job.pk)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def job_pace(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set the limit of a running backup; its copy reads it within seconds."""
+    job = get_object_or_404(Job, pk=pk)
+    with refusals_shown(request):
+        limit = parse_by_hand(request.POST.get("choice") or request.POST.get("limit", ""))
+        set_limit(job, limit, actor=requesting_user(request).get_username())
+        messages.success(request, f"The pace was set: {limit_in_words(limit)}.")
     return redirect("job-detail", job.pk)
 
 

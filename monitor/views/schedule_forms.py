@@ -89,6 +89,8 @@ def _preview(form: ScheduleForm) -> Preview:
         bound.rhythm(),
         given.get("kind", ""),
         covered,
+        after=given.get("after"),
+        window=given.get("window"),
         own=form.instance.pk,
         enabled=enabled,
         now=now(),

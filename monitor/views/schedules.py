@@ -15,10 +15,12 @@ from backups.jobs.request import create_backup_job
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
+from backups.pacing.entered import describe_own
 from backups.schedules.coverage import covered_instances
 from backups.schedules.pauses import resume_schedule
 from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
+from monitor.selectors.hooks import load_hooks_of_schedule
 from monitor.selectors.schedule import (
     copied_to_in_words,
     load_schedule,
@@ -113,7 +115,9 @@ def _page(request: HttpRequest, name: str, form: PauseForm, status: int = 200) -
         "schedule": view.row.schedule,
         "retention": retention_in_words(view.row.schedule),
         "restore_tests": restore_tests_in_words(view.row.schedule),
+        "pace": describe_own(view.row.schedule),
         "copied_to": copied_to_in_words(view.row.schedule),
+        "hooks": load_hooks_of_schedule(view.row.schedule.name),
         "pause_form": form,
     }
     return render(request, "monitor/schedule_detail.html", context, status=status)

@@ -1,7 +1,7 @@
 """What is the state of an occurrence, in one word? The same word on every page.
 
 A run that succeeded late is shown as late, and one whose backup is not in every repository it was
-to go to as problems: done means that nothing was wrong.
+to go to, or whose hook failed, as problems: done means that nothing was wrong.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from alerts.facts.run import (
     MissedFacts,
     MissingCopyFacts,
     SuccessFacts,
+    UnfitFacts,
 )
 from alerts.facts.site import (
     CopyFaultFacts,
@@ -74,6 +75,11 @@ WELL: dict[type[Facts], dict[str, Any]] = {
     },
     ActiveJobFacts: {"operation": "backup", "kind": "full", "started_at": NOW - H},
     LateFacts: {"due_at": NOW, "late_after": NOW + 15 * M, "missed_after": NOW + 4 * H},
+    UnfitFacts: {
+        "schedule": "nightly",
+        "due_at": NOW,
+        "reason": "expected 5 h 10 min, window 4 h 00 min, from the last 9 runs",
+    },
     MissedFacts: {
         "occurrence_id": 9,
         "kind": "full",

@@ -14,7 +14,7 @@ from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
 from alerts.facts.chain import ChainFacts, Fallback, LinkShare
 from alerts.facts.instance import BackupFacts, InstanceFacts
-from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts
+from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts, UnfitFacts
 from alerts.facts.site import (
     CopyFaultFacts,
     KeyFacts,
@@ -180,6 +180,18 @@ def test_what_makes_up_for_a_missed_run(
             rhythm, orders, OccurrenceStatus.SUCCEEDED, T0 - 2 * H, kind=later, job=backup.made_by
         )
     assert bool(fleet_facts(MissedFacts)) == found
+
+
+def test_a_run_that_will_not_fit_its_window() -> None:
+    orders, crm = make_instance(), make_instance("crm")
+    make_schedule("nightly", orders, crm, window=4 * H, when_unfit="skip")
+    for night in range(1, 4):
+        for instance, length in ((orders, 5 * H), (crm, H)):
+            make_backup(instance, T0 - night * D, took=length)
+    (facts,) = fleet_facts(UnfitFacts)
+    assert facts.subject.instance_id == orders.pk
+    assert (facts.schedule, facts.withheld) == ("nightly", True)
+    assert facts.reason == "expected 5 h 00 min, window 4 h 00 min, from the last 3 runs"
 
 
 def test_a_purged_copy_is_not_stored() -> None:

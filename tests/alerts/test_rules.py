@@ -92,6 +92,9 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("occurrence_missed", {}, 0),
     ("occurrence_missed", {"reason": "no_worker"}, 0),
     ("occurrence_missed", {"reason": "paused"}, N),
+    ("occurrence_missed", {"reason": "predecessor"}, W),
+    ("run_unfit", {}, 0),
+    ("run_unfit", {"withheld": True}, 0),
     ("running_long", {"expected": H}, None),
     ("running_long", {"expected": H - S}, 0),
     ("running_long", {"expected": 50 * M, "estimated": True}, None),
@@ -282,6 +285,7 @@ def test_it_finds(name: str, fields: dict[str, Any], severity: Severity | int | 
 def test_every_rule_has_cases_of_both_sorts() -> None:
     always = {
         "occurrence_missed",
+        "run_unfit",
         "copies_faulty",
         "key_missing",
         "backup_succeeded",

@@ -25,7 +25,9 @@ from backups.engines.base import (
 from backups.engines.details import CopyDetails
 from backups.engines.mariadb_backup import MariadbDetails
 from backups.exceptions import EngineError
+from backups.pacing.profile import NOT_PACED, PaceProfile
 from backups.programs.private_server import PrivateServer
+from backups.programs.redo_progress import RedoProgress
 from tests.backups.archive.stores import records_of
 
 FILES = {
@@ -53,6 +55,7 @@ class FakeEngine:
     needs_host: ClassVar[bool] = False
     options: ClassVar[type[EngineOptions]] = FakeOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails
+    pacing: ClassVar[PaceProfile] = NOT_PACED
 
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     fails_after: int | None = None
@@ -65,6 +68,9 @@ class FakeEngine:
     end_marker: bool = True
     chatter: int = 0
     prepare_failure: EngineError | None = None
+    # What it logs while it prepares, and what it was given for it.
+    redo_lines: tuple[str, ...] = ()
+    memory_bytes: int | None = None
     # Its files start no server.
     prepared: Prepared = field(default_factory=lambda: Prepared(started=True))
     # Where a test waits for a copy, and a copy for a test.
@@ -88,11 +94,22 @@ class FakeEngine:
         return {"innodb-page-size": "16384"}
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
         if self.prepare_failure is not None:
             raise self.prepare_failure
         assert folder.is_dir()
+        self.memory_bytes = memory_bytes
+        redo = RedoProgress()
+        for second, line in enumerate(self.redo_lines):
+            redo.feed(line, second)
+            watch.redo_applied(redo)
         return self.prepared
 
     def restored_server(

@@ -14,7 +14,12 @@ REPORT = Path(__file__).parents[1] / "data" / "sysbench-1.0.20-write-load.log"
 
 def test_it_reads_a_report() -> None:
     assert parse_report(REPORT.read_text()) == LoadReport(
-        tps=93.61, worst_second_tps=85.98, p95_ms=12.081, p99_ms=16.408, longest_ms=29.43
+        tps=93.61,
+        worst_second_tps=85.98,
+        p50_ms=3.551,
+        p95_ms=12.081,
+        p99_ms=16.408,
+        longest_ms=29.43,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.models import Backup, Repository
+from backups.models import Backup, JobStage, Repository
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, start_options, taken
 from tests.live.mysql import PrivateMysql
@@ -47,6 +47,8 @@ def test_tables_outside_the_data_directory_come_below_it(tmp_path: Path, main: R
     target = tmp_path / "restored"
     ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
+    prepared = JobStage.objects.get(job__operation="restore", name="prepare")
+    assert 0 < prepared.bytes_done == prepared.bytes_total
     assert list(outside.rglob("*.ibd")) == []
     with PrivateMysql(target, start_options(target)) as restored:
         for table in ("elsewhere", "shared", "squeezed", "na``me'\" ü"):

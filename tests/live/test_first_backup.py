@@ -22,7 +22,16 @@ from backups.engines.mariadb_backup.restored import (
     server_options,
 )
 from backups.instances.grants import NEEDED
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
+from backups.models import (
+    Backup,
+    BackupCopy,
+    Evidence,
+    Instance,
+    Job,
+    JobLogLine,
+    JobStage,
+    Repository,
+)
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.sandbox import sandbox_works
 from backups.states import Operation
@@ -229,6 +238,8 @@ def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
     words = [label, "--to", str(first), "--foreground"]
     assert run_command("restorebackup", *words).exit_code == 0
     assert_sound(first)
+    prepared = JobStage.objects.get(job__operation="restore", name="prepare")
+    assert 0 < prepared.bytes_done == prepared.bytes_total
 
     second = tmp_path / "by-hand"
     script = [sys.executable, str(ROOT / "scripts" / "extract_backup.py"), main.path]

@@ -107,6 +107,12 @@ def doctor(*words: str) -> tuple[Ended, dict[str, dict[str, str]]]:
     return ended, {check["name"]: check for check in ended.json()["checks"]}
 
 
+def found_wanting(checks: dict[str, dict[str, str]]) -> set[str]:
+    """Return the checks with findings; what this machine's kernel does is its own matter."""
+    of_the_machine = {"processor priority", "disk priority"}
+    return {name for name, one in checks.items() if one["verdict"] != "ok"} - of_the_machine
+
+
 @contextmanager
 def tiny_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     folder.mkdir()
@@ -142,8 +148,8 @@ def test_a_sound_instance(server: PrivateServer, orders: Instance, main: Path) -
     ended, checks = doctor()
     assert ended.exit_code == 0, ended.stdout
     # Server and repository are both in a temporary folder.
-    other = {name for name, check in checks.items() if check["verdict"] != "ok"}
-    assert other == {"disk of main"}
+    assert found_wanting(checks) == {"disk of main"}
+    assert checks["processor priority"]["found"].startswith("nice 1")
     assert not ended.json()["would_be_refused"]
     orders.refresh_from_db()
     assert orders.flavour == "mariadb"
@@ -155,8 +161,8 @@ def test_a_sound_instance(server: PrivateServer, orders: Instance, main: Path) -
 def test_the_same_for_people(orders: Instance, main: Path) -> None:
     ended = run_command("doctor", "orders-1")
     assert ended.exit_code == 0
-    conclusion = "A backup of orders-1 can be taken, with warnings: disk of main.\n"
-    assert ended.stdout.endswith(conclusion)
+    conclusion = "A backup of orders-1 can be taken, with warnings: disk of main"
+    assert conclusion in ended.stdout
     assert PASSWORD not in ended.stdout
 
 

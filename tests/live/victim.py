@@ -67,10 +67,12 @@ def _tick(later_seconds: int) -> None:
 
     from backups.executor.execute import execute
     from backups.executor.leftovers import lose_expired, remove_leftovers
+    from backups.hooks.owed import run_owed
     from backups.jobs.wake import jobs_to_wake
 
     lose_expired(now() + timedelta(seconds=later_seconds))
     remove_leftovers()
+    run_owed()
     # Killed between query_function for a job and claiming it: a worker finds it in its row.
     for job in jobs_to_wake(now()):
         execute(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from backups.programs.redo_progress import RedoProgress
 from tests.live.observer import Diary
 
 
@@ -14,6 +15,8 @@ class Watch(Diary):
     def check(self) -> None: ...
 
     def alive(self) -> None: ...
+
+    def redo_applied(self, redo: RedoProgress) -> None: ...
 
     def process_started(self, group: int, started: float) -> None: ...
 

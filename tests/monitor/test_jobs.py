@@ -137,7 +137,7 @@ class JobPageTestCase(TestCase):
                 job = make_job(self.orders, JobStatus.SUCCEEDED)
                 make_stages(job, size)
                 add_lines(job, size)
-                with self.assertNumQueries(11):
+                with self.assertNumQueries(12):
                     self.page(job)
 
     def test_only_operators_see_the_button(self) -> None:

@@ -26,8 +26,8 @@ ADMIN_FORMS = {
 }  # fmt: skip
 FORMS = OPERATED_FORMS | ADMIN_FORMS
 OPERATED = OPERATED_FORMS | {
-    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "copy-consolidate",
-    "schedule-pause",
+    "instance-backup", "job-cancel", "job-pace", "copy-verify", "copy-restore-test",
+    "copy-consolidate", "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
     "restore-start", "backup-hold", "kept-remove", "missing-copy-give-up",

@@ -46,10 +46,12 @@ def test_a_new_folder_is_brought_up_to_date_once(tmp_path: Path) -> None:
 
 def test_a_job_in_the_foreground_leaves_the_processor_to_the_servers(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
-    run = "import atexit, os, runpy; atexit.register(lambda: print(os.nice(0)));"
+    run = "import atexit, os, runpy;"
+    run += "atexit.register(lambda: print(os.nice(0), os.sched_getscheduler(0)));"
     run += "runpy.run_module('scripts.manage', run_name='__main__')"
     own = os.nice(0)
-    for words, low in (([], own), (["--foreground"], max(own, 10))):
+    normal, batch = os.sched_getscheduler(0), os.SCHED_BATCH
+    for words, low in (([], (own, normal)), (["--foreground"], (max(own, 10), batch))):
         done = subprocess.run(
             [sys.executable, "-c", run, "verifybackup", "none", *words],
             cwd=ROOT,
@@ -58,7 +60,7 @@ def test_a_job_in_the_foreground_leaves_the_processor_to_the_servers(tmp_path: P
             text=True,
             check=False,
         )
-        assert done.stdout == f"{low}\n", done.stderr
+        assert done.stdout == "{} {}\n".format(*low), done.stderr
 
 
 def test_no_new_backup_key_hides_that_the_one_of_stored_backups_is_lost(tmp_path: Path) -> None:

@@ -65,6 +65,10 @@ def test_the_worker_leaves_processor_and_disk_to_the_servers_and_no_other_does()
     for command, low in (("nice", own), ("ionice", "best-effort: prio 7")):
         shown = subprocess.run([*wrapper, command], capture_output=True, text=True, check=True)
         assert shown.stdout.strip() == low
+    shown = subprocess.run(
+        [*wrapper, "chrt", "-p", "0"], capture_output=True, text=True, check=True
+    )
+    assert "SCHED_BATCH" in shown.stdout
     for name in ("control", "binlogs", "web"):
         assert "nice" not in argv_of(name, OWN)
 

@@ -65,6 +65,18 @@ def tended(supervisor: Supervisor) -> Supervisor:
     return supervisor
 
 
+def test_only_what_yields_to_servers_gets_a_low_session(start: Start) -> None:
+    supervisor = start(Child("low", SLEEPER, low=True), Child("usual", SLEEPER))
+    supervisor.start(lambda: True)
+    low, usual = (kept.pid for kept in supervisor.kept)
+    wait_until(lambda: session_of(low).endswith(" nice 10"))
+    assert session_of(usual).endswith(" nice 0")
+
+
+def session_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/autogroup").read_text(encoding="utf-8").strip()
+
+
 def test_a_child_that_dies_is_started_again(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
-from backups.access import UsableStores, refuse_unusable
+from backups.access import refuse_unusable
 from backups.archive.keys import Keyring
 from backups.binlogs.segments.manifest import read_blob, segment_digest
 from backups.binlogs.segments.names import manifest_of, place_of_manifest
 from backups.binlogs.segments.reader import SegmentReader
-from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
+from backups.exceptions import ArchiveError, KeyUnavailable, RepositoryError
+from backups.health.each_repository import look_apart
 from backups.keys.load import known_keys
 from backups.models import BinlogArchive, SegmentCopy
 from backups.repositories.base import ObjectStore
@@ -34,22 +35,19 @@ FAULT_LENGTH = 300
 def check_segments(now: datetime) -> int:
     """Check the copies that have waited longest; return how many have a fault."""
     keyring = known_keys()
-    stores = UsableStores()
+    waiting = _waiting_copies(now)
+
+    def look(store: ObjectStore, copy: SegmentCopy) -> tuple[str, str]:
+        return _fault_of(store, copy, keyring, whole=copy == waiting[0])
+
     faults = 0
-    for number, copy in enumerate(_waiting_copies(now)):
-        store = stores.of(copy.repository)
-        if store is None:
+    for copy, found in look_apart(waiting, look):
+        if found is None:
             # That is the repository's fault, not the copy's.
             SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
-        try:
-            fault, detail = _fault_of(store, copy, keyring, whole=number == 0)
-        except MooringError as exc:
-            stores.leave(copy.repository, exc)
-            SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
-            continue
-        _note(copy, fault, detail, now)
-        faults += bool(fault)
+        _note(copy, *found, now)
+        faults += bool(found[0])
     return faults
 
 

@@ -55,6 +55,7 @@ from backups.engines.clone.restored import (
 from backups.engines.clone.saving import TableSaver
 from backups.engines.details import CopyDetails
 from backups.exceptions import EngineError
+from backups.pacing.profile import PaceProfile, RedoRace
 from backups.programs.compatibility import parse_version
 from backups.programs.private_server import PrivateServer
 from backups.units import format_bytes, format_count
@@ -67,6 +68,8 @@ NAMES = {
     State.DONE: "finish",
 }
 MAX_WORKERS = 15
+# Four times what lets a donor send a part of a TCP window in a quarter of its patience.
+LEAST_BYTES_PER_S_PER_CONNECTION = 256 << 10
 # Make the first start of a server create what the clone left out, and record its position.
 MARKERS = ("#clone/#status_fix", "#clone/#replace_files")
 
@@ -80,6 +83,18 @@ class CloneEngine:
     needs_host: ClassVar[bool] = False
     options: ClassVar[type[EngineOptions]] = CloneOptions
     details: ClassVar[type[CopyDetails]] = CloneDetails
+    pacing: ClassVar[PaceProfile] = PaceProfile(
+        race=RedoRace.KEPT,
+        race_from=NAMES[State.PAGE_COPY],
+        race_until=NAMES[State.REDO_COPY],
+        # Tables that are saved by SELECT are locked one by one.
+        locked=frozenset({NAMES[State.DONE]}),
+        # The main connection and the workers send data; the second one waits.
+        sessions=1,
+        sessions_per_thread=1,
+        # A donor gives up on a connection that is not read for a minute.
+        least_bytes_per_s_per_thread=LEAST_BYTES_PER_S_PER_CONNECTION,
+    )
 
     @contextlib.contextmanager
     def copy(
@@ -123,9 +138,15 @@ class CloneEngine:
         return server_options(read_donor(folder), encrypted=encrypted)
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
-        return prepare(folder, watch, server=server)
+        return prepare(folder, watch, server=server, memory_bytes=memory_bytes)
 
     def restored_server(
         self,

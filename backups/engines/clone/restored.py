@@ -8,14 +8,17 @@ records the binlog position of the copy.
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backups.archive.contained import read_contained
+from backups.archive.contained import open_contained, read_contained
 from backups.checks import Verdict
 from backups.clone_protocol import DonorFacts
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
@@ -26,9 +29,11 @@ from backups.engines.clone.mapping import Figures
 from backups.engines.clone.saved_files import SavedTable, parse_saved_tables
 from backups.engines.foreign_files import remove_foreign
 from backups.exceptions import EngineError, Refused
+from backups.innodb.redo import end_lsn
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
 from backups.programs.private_server import PrivateServer, ServerOptions
+from backups.programs.redo_progress import RedoProgress
 from backups.programs.server_program import find_mysqld, mysql_program
 from backups.programs.server_session import session
 
@@ -97,12 +102,19 @@ def check_restore(backup: CopyFacts, server: str) -> str:
     return f"{path}: {ruling.reason}"
 
 
-def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+def prepare(
+    folder: Path, watch: PrepareWatch, *, server: str, memory_bytes: int | None = None
+) -> Prepared:
     """Let a server recover the copy once, and read its binlog position."""
     for name in remove_foreign(folder):
         watch.log("mooring", f"removed {name}: no clone contains such a file", "warning")
-    relay = partial(relay_line, watch)
-    with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
+    redo = RedoProgress(read_end_lsn(folder))
+    watch.redo_applied(redo)
+    relay = partial(relay_line, watch, redo)
+    recovering = restored_server(
+        folder, server=server, on_wait=watch.check, on_line=relay, memory_bytes=memory_bytes
+    )
+    with recovering as running:
         watch.process_started(*running.process)
         with watch.ending_by(running.kill):
             gtids = _executed(running)
@@ -129,12 +141,27 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
 
 
-def relay_line(watch: PrepareWatch, line: str) -> None:
+def relay_line(watch: PrepareWatch, redo: RedoProgress, line: str) -> None:
     """Log a server's line; its many notes only count as progress."""
-    if "[Note]" in line:
+    if redo.feed(line, time.monotonic()):
+        watch.redo_applied(redo)
+    elif "[Note]" in line:
         watch.alive()
     else:
         watch.log("mysqld", line)
+
+
+def read_end_lsn(folder: Path) -> int | None:
+    """Return the LSN at which the redo log of a restored copy ends; None if that is unknown."""
+    ends = []
+    with suppress(OSError):
+        for path in (*folder.glob("ib_logfile[0-9]*"), *folder.glob("#innodb_redo/#ib_redo[0-9]*")):
+            descriptor = open_contained(folder, path.relative_to(folder).as_posix())
+            try:
+                ends.append(end_lsn(descriptor))
+            finally:
+                os.close(descriptor)
+    return max((end for end in ends if end is not None), default=None)
 
 
 def left_out(server: PrivateServer, saved: Sequence[SavedTable]) -> frozenset[tuple[str, str]]:
@@ -185,6 +212,7 @@ def restored_server(
     server: str,
     on_wait: Callable[[], None],
     on_line: Callable[[str], None] = lambda line: None,
+    memory_bytes: int | None = None,
 ) -> PrivateServer:
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
@@ -199,6 +227,7 @@ def restored_server(
             "max-allowed-packet": "1G",
             # Notes too: without them crash recovery logs nothing until it ends.
             "log-error-verbosity": "3",
+            **({"innodb-buffer-pool-size": str(memory_bytes)} if memory_bytes else {}),
         },
     )
     return PrivateServer(folder, settings, on_wait=on_wait, on_line=on_line)

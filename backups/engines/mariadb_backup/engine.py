@@ -48,6 +48,8 @@ from backups.engines.mariadb_backup.host_plugins import engines_here, readable_p
 from backups.engines.mariadb_backup.key_proof import judge_failure, prove_keys, unproved_keys
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
+    BACKUP_LOCK,
+    REDO_COPY,
     STAGES,
     LogReader,
     StageEnded,
@@ -59,13 +61,16 @@ from backups.engines.mariadb_backup.metadata import (
     MariadbDetails,
     MetadataCollector,
     parse_facts,
+    read_end_lsn,
 )
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, read_shaping
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError, LockNotGranted
+from backups.pacing.profile import PaceProfile, RedoRace
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
+from backups.programs.redo_progress import RedoProgress
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 from backups.runners.sandbox import Sandbox
@@ -88,6 +93,13 @@ class MariadbBackup:
     needs_host: ClassVar[bool] = True
     options: ClassVar[type[EngineOptions]] = EngineOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails
+    pacing: ClassVar[PaceProfile] = PaceProfile(
+        race=RedoRace.OVERWRITTEN,
+        race_from=REDO_COPY,
+        race_until=REDO_COPY,
+        redo_file="ib_logfile0",
+        locked=frozenset({BACKUP_LOCK}),
+    )
 
     @contextlib.contextmanager
     def copy(
@@ -114,14 +126,20 @@ class MariadbBackup:
         return server_options(folder, keys)
 
     def prepare(
-        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+        self,
+        folder: Path,
+        watch: PrepareWatch,
+        *,
+        server: str,
+        keys: HostKeys = NO_KEYS,
+        memory_bytes: int | None = None,
     ) -> Prepared:
         links = _remove_foreign(folder, watch)
         settings = {SETTINGS: prepare_settings(folder, keys)}
         shaping = read_shaping(folder)
         proved = prove_keys(folder, shaping, keys, watch.check)
         marked = marked_tables(folder)
-        argv = prepare_argv(str(folder))
+        argv = prepare_argv(str(folder), memory_bytes=memory_bytes)
         owner = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (owner.st_uid, owner.st_gid))
         with (
@@ -241,10 +259,14 @@ def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
     On a full disk it would repeat the same lines for ever, which is no evidence on the backup.
     """
     output: list[str] = []
+    redo = RedoProgress(read_end_lsn(folder))
+    watch.redo_applied(redo)
     with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
         for line in source:
             output.append(line.decode("utf-8", errors="replace").rstrip())
             watch.log(TOOL, output[-1])
+            if redo.feed(output[-1], time.monotonic()):
+                watch.redo_applied(redo)
             fail_if_disk_full(output[-1], folder)
     return "\n".join(output)
 

@@ -6,10 +6,13 @@ not. Facts are read from here and not from the log, whose wording changes.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from backups.archive.contained import read_contained
 from backups.archive.records import Data, FileOpened, FileRemoved, FileRenamed, Record
 from backups.engines.base import CopyFacts
 from backups.engines.details import CopyDetails
@@ -88,6 +91,15 @@ def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
         tool_version=summary.get("tool_version", ""),
         details=MariadbDetails.read(summary | checkpoints | {"plugins": plugins}),
     )
+
+
+def read_end_lsn(folder: Path) -> int | None:
+    """Return the LSN at which the redo log of a restored copy ends; None if that is unknown."""
+    for name in CHECKPOINTS:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            text = read_contained(folder, name, most_bytes=MOST_BYTES)
+            return int(_fields(text.decode("utf-8", errors="replace"))["last_lsn"])
+    return None
 
 
 def _text(texts: Mapping[str, str], names: tuple[str, ...]) -> str:

@@ -19,11 +19,14 @@ from backups.instances.data_folder import refuse_instance_around
 from backups.instances.facts import ServerFacts, probe
 from backups.instances.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
+from backups.management.pace_options import add_pace_options
 from backups.management.rows import refuse_invalid
 from backups.management.secret_input import read_secret
 from backups.models import Instance, InstanceGroup, Tag
 from backups.models.activity import Verb
 from backups.models.instance import HistoryTool, RunnerKind, TlsMode
+from backups.models.pace import PACE_COLUMNS
+from backups.pacing.entered import describe_own
 from backups.preflight.checks import remember
 from backups.programs.compatibility import MARIADB_BACKUP, can_back_up
 
@@ -65,9 +68,11 @@ class Command(MooringCommand):
         )
         parser.add_argument("--no-check", action="store_true", help="Do not connect to it.")
         _add_ssh_options(parser)
+        add_pace_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
-        instance = Instance(**{column: options[column] for column in COLUMNS + SSH_COLUMNS})
+        columns = COLUMNS + SSH_COLUMNS + PACE_COLUMNS
+        instance = Instance(**{column: options[column] for column in columns})
         _refuse_contradictions(instance)
         instance.set_password(read_secret(options["password_file"], "password"))
         refuse_invalid(instance)
@@ -201,6 +206,7 @@ def _answer(instance: Instance, facts: ServerFacts | None) -> Answer:
             "groups": sorted(instance.groups.values_list("name", flat=True)),
             "tags": sorted(instance.tags.values_list("name", flat=True)),
             "history_tool": instance.history_tool,
+            "pace": describe_own(instance),
             "checked": facts is not None,
             "missing_privileges": missing,
             "grant_statement": statement,

@@ -13,12 +13,15 @@ from rich.text import Text
 from backups.access import runner_of, stores_of
 from backups.binlog_archive.receiving.checks import archive_checks
 from backups.checks import Check, Verdict, failed
+from backups.hooks.checks import hook_checks
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
-from backups.preflight.checks import remember, run_checks
+from backups.preflight.checks import Preflight, remember, run_checks
 from backups.preflight.left_out import judge_together
+from backups.preflight.priority_check import check_priority
 from backups.preflight.same_files import note_unproven_files
+from backups.runners.base import Runner
 
 COLOURS = {
     Verdict.OK: "green",
@@ -42,13 +45,19 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         instance = named_instance(options["instance"])
         stores = stores_of(_repositories(options["repository"]))
-        preflight = run_checks(instance, stores, runner_of(instance))
+        runner = runner_of(instance)
+        preflight = run_checks(instance, stores, runner)
         survey = preflight.survey
         note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
         judged = judge_together(preflight)
-        checks = [*judged.checks, *archive_checks(instance, survey.facts)]
+        checks = [
+            *judged.checks,
+            *archive_checks(instance, survey.facts),
+            *_priority(preflight, runner),
+            *hook_checks(instance),
+        ]
         refused = bool(failed(checks))
         return Answer(
             {
@@ -71,6 +80,14 @@ def _repositories(name: str | None) -> list[Repository]:
         return [named_repository(name)]
     # No repository is a finding like any other, not bad input.
     return list(Repository.objects.filter(enabled=True))
+
+
+def _priority(preflight: Preflight, runner: Runner) -> list[Check]:
+    """Check it only where commands can be run: one failure to reach a host is enough."""
+    survey = preflight.survey
+    if survey.host is not None and not survey.host.hostname:
+        return []
+    return check_priority(runner, next(iter(survey.data_folders), ""))
 
 
 def _shown(name: str, checks: Sequence[Check], lacking: str) -> list[RenderableType]:

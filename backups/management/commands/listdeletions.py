@@ -12,7 +12,7 @@ from backups.models import Deletion
 from backups.retention.deletions import by_whom, list_deletions
 from backups.retention.remaining import remaining_in_words
 from backups.states import DeletionStatus
-from backups.units import format_bytes
+from backups.units import format_bytes, format_duration
 
 # Of those that ended, so many are shown with the rest.
 SHOWN = 200
@@ -60,6 +60,7 @@ def _fields(deletion: Deletion) -> dict[str, object]:
         "status_since": deletion.status_since,
         "marked_at": deletion.marked_at,
         "due_at": deletion.due_at,
+        "extended_s": deletion.extended.total_seconds(),
         "reason": deletion.reason,
         "requested_by": deletion.requested_by,
         "forced": deletion.forced,
@@ -76,6 +77,8 @@ def _fields(deletion: Deletion) -> dict[str, object]:
 def _row(deletion: Deletion) -> tuple[str, ...]:
     copy = deletion.copy
     reason = deletion.reason
+    if deletion.extended:
+        reason = f"{reason}; delay longer by {format_duration(deletion.extended)}: not seen to pass"
     if deletion.problem:
         reason = f"{reason}; not deleted: {deletion.problem}"
     return (

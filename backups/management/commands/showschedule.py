@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -13,6 +14,7 @@ from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
     named_schedule,
     next_runs,
+    not_reached_words,
     punctuality,
     punctuality_words,
     rhythm_words,
@@ -20,8 +22,10 @@ from backups.management.schedule_rows import (
 )
 from backups.management.schedule_settings import settings_fields, settings_rows
 from backups.models import BackupSchedule
+from backups.pacing.entered import describe_own
 from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
+from backups.schedules.forecasts import forecast_next
 from backups.units import format_duration
 
 RUNS = 10
@@ -36,39 +40,56 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         schedule, at = named_schedule(options["schedule"]), now()
         runs = next_runs(schedule, at, RUNS)
+        covered = list(covered_instances(schedule).order_by("name"))
+        found = forecast_next([(schedule, instance.pk) for instance in covered], at)
+        forecasts = {each.name: str(one) for each, one in zip(covered, found, strict=True)}
         offsets = {
             instance.name: stagger_of(instance.uuid, schedule.pk, schedule.stagger)
-            for instance in covered_instances(schedule).order_by("name")
+            for instance in covered
         }
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
             "name": schedule.name,
             "kind": schedule.kind,
             "rhythm": rhythm_words(schedule),
+            "after": schedule.after.name if schedule.after else None,
+            "after_run": schedule.after_run if schedule.after else None,
+            "not_reached": not_reached_words(schedule),
             "make_up_full": schedule.make_up_full,
             "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
+            "pace": describe_own(schedule),
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
+            "forecasts": forecasts,
             "last_30_days": counts,
             "settings": settings_fields(schedule),
         }
+        rows = [
+            (name, format_duration(offset), forecasts[name]) for name, offset in offsets.items()
+        ]
         return Answer(
             fields,
             [
-                f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
-                f"{schedule_state(schedule, at)}",
-                f"window {format_duration(schedule.window)}, late after "
-                f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
+                *_lines(schedule, at, punctuality_words(counts)),
                 table(("setting", "value"), settings_rows(schedule)),
                 _table_of_runs(schedule, runs),
-                table(
-                    ("instance", "starts after"),
-                    [(name, format_duration(offset)) for name, offset in offsets.items()],
-                ),
+                table(("instance", "starts after", "next run and window"), rows),
             ],
         )
+
+
+def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:
+    lines = [
+        f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
+        f"{schedule_state(schedule, at)}",
+        f"window {format_duration(schedule.window)}, late after "
+        f"{format_duration(schedule.grace)}; the last 30 days: {punctual}",
+        f"pace: {describe_own(schedule) or 'as each instance says'}",
+        not_reached_words(schedule),
+    ]
+    return [line for line in lines if line]
 
 
 def _fields_of_run(schedule: BackupSchedule, run: DueTime) -> dict[str, object]:

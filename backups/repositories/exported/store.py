@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from typing import ClassVar, NoReturn
 
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity, Upload
-from backups.repositories.directory import TRANSIENT
+from backups.repositories.directory import REMOUNT_HINT, TRANSIENT
 from backups.repositories.exported.members import Member, find_members
 from backups.repositories.identity import IDENTITY_BYTES, no_repository, parse_identity
 from backups.repositories.layout import IDENTITY_NAME, is_safe_path
+
+READ_HINT = "Check that the file is there and that the workers' user may read it."
 
 
 class ExportedStore:
@@ -124,7 +127,7 @@ class ExportedStore:
         except OSError as exc:
             raise RepositoryError(
                 f"{self._path} could not be {what}: {exc.strerror}",
-                hint="Check that the file is there and that the workers' user may read it.",
+                hint=REMOUNT_HINT if exc.errno == errno.ESTALE else READ_HINT,
                 transient=exc.errno in TRANSIENT,
             ) from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from backups.exceptions import RepositoryError
+from backups.repositories.directory import REMOUNT_HINT
 from backups.repositories.exported.members import END, member_header, padding
 
 # Other users of the host must not read it: an unencrypted backup is in it as it is.
@@ -109,7 +110,8 @@ class ExportWriter:
 
 
 def _error(target: Path, exc: OSError) -> RepositoryError:
+    hint = "Name a new file on a disk with enough room; nothing incomplete was kept."
     return RepositoryError(
         f"{target} could not be written: {exc.strerror}",
-        hint="Name a new file on a disk with enough room; nothing incomplete was kept.",
+        hint=REMOUNT_HINT if exc.errno == errno.ESTALE else hint,
     )

@@ -76,6 +76,6 @@ class Medium(Protocol):
         """Return the names of the pieces there, of others too; None if it cannot list them."""
         ...
 
-    def remove(self, piece: str) -> None:
-        """Remove a piece, or what an aborted write left of it. One that is gone is no error."""
+    def remove(self, piece: str) -> bool:
+        """Remove a piece, or what an aborted write left of it; False if it is not there."""
         ...

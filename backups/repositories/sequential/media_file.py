@@ -19,7 +19,13 @@ from backups.exceptions import BadInput, RepositoryError
 from backups.repositories.sequential.base import Medium
 from backups.repositories.sequential.blocks import DEFAULT_BLOCK, LEAST_BLOCK, MOST_BLOCK
 from backups.repositories.sequential.names import is_prefix
-from backups.repositories.sequential.pipe import PLACEHOLDER, Commands, Part, PipeMedium
+from backups.repositories.sequential.pipe import (
+    NOT_THERE,
+    PLACEHOLDER,
+    Commands,
+    Part,
+    PipeMedium,
+)
 from backups.repositories.sequential.pipeline import Surroundings
 from backups.repositories.sequential.sbt.medium import SbtMedium
 from backups.repositories.sequential.sbt.session import SbtSettings
@@ -91,12 +97,13 @@ def _load(file: Path) -> Mapping[str, Any]:
 def _pipe_medium(name: str, entry: Mapping[str, Any]) -> PipeMedium:
     _refuse_unknown(
         entry,
-        {"store", "fetch", "exists", "list", "remove", *_SHARED},
+        {"store", "fetch", "exists", "not_there", "list", "remove", *_SHARED},
     )
     commands = Commands(
         store=_pipeline(entry, "store"),
         fetch=_pipeline(entry, "fetch"),
         exists=_command(entry, "exists"),
+        not_there=_not_there(entry),
         list=_command(entry, "list"),
         remove=_command(entry, "remove"),
         block_bytes=block_bytes_of(entry),
@@ -183,6 +190,14 @@ def _command(entry: Mapping[str, Any], key: str) -> Part:
     if (PLACEHOLDER in words) == (key == "list"):
         raise ValueError(f"{key} must {'not ' if key == 'list' else ''}have {PLACEHOLDER}")
     return words
+
+
+def _not_there(entry: Mapping[str, Any]) -> int:
+    """Return the exit code of ``exists`` that means that a piece is not there."""
+    code = entry.get("not_there", NOT_THERE)
+    if type(code) is not int or not 1 <= code <= 125:
+        raise ValueError("not_there must be an exit code from 1 to 125")
+    return code
 
 
 def _words(value: Any, key: str) -> Part:

@@ -19,7 +19,8 @@ PLACEHOLDER = "{piece}"
 Part = tuple[str, ...]
 # A list of a million names; more is no list of ours.
 MOST_LISTED_BYTES = 256 * 1024 * 1024
-# Exit code of ``exists`` where the piece is not there.
+# Exit code of ``exists`` where the piece is not there, unless the medium has another. Most programs
+# end with it after an error, too.
 NOT_THERE = 1
 
 
@@ -31,6 +32,7 @@ class Commands:
     fetch: tuple[Part, ...]
     # At least one of the two.
     exists: Part = ()
+    not_there: int = NOT_THERE
     list: Part = ()
     remove: Part = ()
     block_bytes: int = DEFAULT_BLOCK
@@ -64,7 +66,8 @@ class PipeMedium:
 
     def holds(self, piece: str) -> bool:
         if self._commands.exists:
-            return not self._run(self._commands.exists, piece, "looking for", {0, NOT_THERE})[1]
+            good = {0, self._commands.not_there}
+            return not self._run(self._commands.exists, piece, "looking for", good)[1]
         return piece in set(self.names() or ())
 
     def names(self) -> Iterator[str] | None:
@@ -73,10 +76,11 @@ class PipeMedium:
         output, _ = self._run(self._commands.list, "", "listing the pieces of", {0})
         return iter(output.decode("utf-8", "replace").splitlines())
 
-    def remove(self, piece: str) -> None:
+    def remove(self, piece: str) -> bool:
         # Of a piece that is gone, nobody knows which exit code a media manager has.
-        if self.holds(piece):
+        if found := self.holds(piece):
             self._run(self._commands.remove, piece, "removing", {0})
+        return found
 
     def _run(self, part: Part, piece: str, what: str, good: set[int]) -> tuple[bytes, int]:
         pipeline = self._start((part,), piece, what, takes_input=False)

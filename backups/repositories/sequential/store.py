@@ -32,6 +32,7 @@ from backups.repositories.layout import (
     folder_of_manifest,
     is_safe_path,
 )
+from backups.repositories.sequential.absence import prove_absence
 from backups.repositories.sequential.base import Medium, PieceFeed, PieceSink
 from backups.repositories.sequential.blocks import Content, Label, read_blocks
 from backups.repositories.sequential.catalog import CatalogPiece, PieceCatalog
@@ -167,9 +168,15 @@ class SequentialStore:
     def exists(self, name: str) -> bool:
         """Whether it is stored, by the catalog and by the medium."""
         _refuse_unsafe(name)
-        if (piece := self._newest(name)) is None and name == IDENTITY_NAME:
-            piece = self._piece(name, 1)
-        return piece is not None and self.medium.holds(piece.name)
+        if name == IDENTITY_NAME:
+            piece = self._newest(name) or self._piece(name, 1)
+            return self.medium.holds(piece.name)
+        if (piece := self._newest(name)) is None:
+            return False
+        found = self.medium.holds(piece.name)
+        if not found:
+            prove_absence(self.medium, piece.name, self._piece(IDENTITY_NAME, 1).name)
+        return found
 
     def holds(self, prefix: str) -> bool:
         return bool(self._below(prefix) or self.catalog.pieces(prefix))
@@ -251,8 +258,8 @@ class SequentialStore:
 
     def _discard(self, piece: CatalogPiece) -> int:
         """Remove a piece; return its bytes, 0 where the medium goes on keeping them."""
-        if self.medium.can_remove:
-            self.medium.remove(piece.name)
+        if self.medium.can_remove and not self.medium.remove(piece.name):
+            prove_absence(self.medium, piece.name, self._piece(IDENTITY_NAME, 1).name)
         self.catalog.forget(piece)
         return piece.stored_size if self.medium.can_remove else 0
 

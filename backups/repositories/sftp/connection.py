@@ -5,7 +5,9 @@ of an upload and of several reads are on their way at the same time. Nothing is 
 request is in the pipe when ``send`` returns, and the pipe holds back who sends too fast.
 
 A session is given up when something is awaited and not a byte has moved for a while: a server that
-is slow is not one that hangs.
+is slow is not one that hangs. A busy session is given up as well when its oldest request moves no
+more: a server answers in order, or nearly, so what was sent later is answered at the cost of one
+that hangs. Each request therefore has a limit of its own, which begins when it is the oldest.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import select
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import IO
 
 from backups.exceptions import MooringError, RepositoryError
@@ -50,6 +53,17 @@ class SessionOver(RepositoryError):
     """The session ended, or none could be begun: why, without what was to be done in it."""
 
 
+@dataclass(slots=True)
+class _Awaited:
+    """A request whose response has not arrived."""
+
+    future: Future[Response]
+    # How long it is borne that it does not move.
+    patience: float
+    # When it was sent, became the oldest, or a part of its response arrived; None: not sent yet.
+    moved: float | None = None
+
+
 class SftpConnection:
     """A session over a line; ended for good by its first error."""
 
@@ -62,8 +76,8 @@ class SftpConnection:
         self._messages = b""
         self._holders = 0
         self._sending, self._state = threading.Lock(), threading.Lock()
-        # By number: who waits, and how long a silence is borne for it.
-        self._awaited: dict[int, tuple[Future[Response], float]] = {}
+        # By number, the oldest first.
+        self._awaited: dict[int, _Awaited] = {}
         self._number = 0
         self._moved = time.monotonic()
         self._error: SessionOver | None = None
@@ -118,9 +132,10 @@ class SftpConnection:
                 raise _again(self._error)
             if not self._awaited:
                 self._moved = time.monotonic()
-            self._awaited[number] = future, patience
+            awaited = self._awaited[number] = _Awaited(future, patience)
         with self._sending:
             self._write(content)
+            awaited.moved = time.monotonic()
         return future
 
     def _write(self, content: bytes) -> None:
@@ -148,9 +163,13 @@ class SftpConnection:
         descriptor = self._line.stdout.fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
+        looked = time.monotonic()
         while self._error is None:
-            if not poll.poll(LOOK_SECONDS * 1000):
+            ready = poll.poll(LOOK_SECONDS * 1000)
+            if not ready or time.monotonic() - looked > LOOK_SECONDS:
                 self._mind_silence()
+                looked = time.monotonic()
+            if not ready:
                 continue
             more = os.read(descriptor, READ_BYTES)
             if not more:
@@ -175,31 +194,45 @@ class SftpConnection:
             if not 5 <= length <= MAX_PACKET_BYTES:
                 raise NotSftp(f"a packet of {length} bytes")
             if len(arrived) < 4 + length:
+                self._note_part(int.from_bytes(arrived[5:9], "big"))
                 return
             kind = arrived[4]
             greeting = kind == Kind.SERVER_VERSION
             number = 0 if greeting else int.from_bytes(arrived[5:9], "big")
             fields = Fields(bytes(arrived[5 if greeting else 9 : 4 + length]))
             del arrived[: 4 + length]
-            with self._state:
-                awaited = self._awaited.pop(number, None)
-            if awaited is None:
+            if (awaited := self._take(number)) is None:
                 raise NotSftp(f"a response to request {number}, which nobody made")
-            awaited[0].set_result((kind, fields))
+            awaited.future.set_result((kind, fields))
+
+    def _note_part(self, number: int) -> None:
+        with self._state:
+            if (awaited := self._awaited.get(number)) is not None and awaited.moved is not None:
+                awaited.moved = time.monotonic()
+
+    def _take(self, number: int) -> _Awaited | None:
+        """Return who awaits a response; if it was the oldest request, the next one is now."""
+        with self._state:
+            was_oldest = number == next(iter(self._awaited), None)
+            awaited = self._awaited.pop(number, None)
+            oldest = next(iter(self._awaited.values()), None)
+            if was_oldest and oldest is not None and oldest.moved is not None:
+                oldest.moved = time.monotonic()
+        return awaited
 
     def _mind_silence(self) -> None:
         with self._state:
-            patience = max((one for _, one in self._awaited.values()), default=0.0)
+            patience = max((one.patience for one in self._awaited.values()), default=0.0)
             silent = time.monotonic() - self._moved
+            oldest = next(iter(self._awaited.values()), None)
+            still = time.monotonic() - oldest.moved if oldest and oldest.moved else 0.0
             if not patience and not self._holders and silent > IDLE_SECONDS:
                 self._error = SessionOver("the connection was unused", transient=True)
         if patience and silent > patience:
+            self._end(_silent(f"the server did not answer for {silent:.0f} s"))
+        elif oldest is not None and still > oldest.patience:
             self._end(
-                SessionOver(
-                    f"the server did not answer for {silent:.0f} s",
-                    hint="Look at its load and its disk; what was begun is removed or repeated.",
-                    transient=True,
-                )
+                _silent(f"the server did not answer one request for {still:.0f} s, but later ones")
             )
 
     def _ended(self) -> SessionOver:
@@ -216,8 +249,8 @@ class SftpConnection:
             awaited, self._awaited = self._awaited, {}
         self._over.set()
         self._line.stop()
-        for future, _ in awaited.values():
-            future.set_exception(_again(self._error))
+        for one in awaited.values():
+            one.future.set_exception(_again(self._error))
 
     def _read_messages(self) -> None:
         while more := self._line.stderr.read(READ_BYTES):
@@ -244,6 +277,14 @@ def _again(error: SessionOver) -> SessionOver:
 
 def _lost() -> SessionOver:
     return SessionOver("the connection was cut", transient=True)
+
+
+def _silent(what: str) -> SessionOver:
+    return SessionOver(
+        what,
+        hint="Look at its load and its disk; what was begun is removed or repeated.",
+        transient=True,
+    )
 
 
 def _not_sftp(exc: NotSftp) -> SessionOver:

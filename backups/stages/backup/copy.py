@@ -9,7 +9,6 @@ from django.conf import settings
 from backups.access import runner_of
 from backups.archive.contents import Contents
 from backups.archive.meter import Meter
-from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named
 from backups.exceptions import LockNotGranted, StrayFile
@@ -19,6 +18,8 @@ from backups.jobs.request import create_copy_job
 from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.running.run import Run
+from backups.stages.backup.copy_pace import CopyPace
+from backups.stages.backup.definitions import add_definitions
 from backups.stages.backup.lock_wait import with_holders
 from backups.stages.backup.one_server import read_lsn, refuse_another_source
 from backups.stages.backup.reserve import remove_unfinished, reserve
@@ -43,6 +44,7 @@ class Copy(PlainStage[BackupWork]):
             meter.raw_bytes_total = work.preflight.survey.raw_bytes
             meter.files_total = work.preflight.survey.file_count
         reserve(run, work)
+        pace = CopyPace(run, work)
         writer = ArchiveWriter(
             work.all_stores(run),
             work.folder,
@@ -52,13 +54,14 @@ class Copy(PlainStage[BackupWork]):
             level=settings.COMPRESSION_LEVEL,
             check=run.check,
             meter=meter,
-            pace=Pace(settings.THROTTLE_BYTES_PER_S),
+            pace=pace.limiter,
             base=work.base_table,
             differences=work.differences,
         )
         try:
             with stopped_with(run, (store for _, store in work.stores)):
-                self._copy(run, work, writer)
+                self._copy(run, work, writer, pace)
+                add_definitions(run, work, writer)
                 work.contents = writer.finish()
         except LockNotGranted as exc:
             writer.abort()
@@ -79,21 +82,22 @@ class Copy(PlainStage[BackupWork]):
     def clean_up(self, run: Run, work: BackupWork) -> None:
         remove_unfinished(run, work, self.name)
 
-    def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
+    def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter, pace: CopyPace) -> None:
         settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine, instance = engine_named(work.job.engine), work.job.instance
         # An engine that reads no files of a host copies what the connection gives it.
         before = read_lsn(instance, FLUSHED) if engine.needs_host else None
-        with engine.copy(_request_of(work), run) as stream:
+        with pace, engine.copy(_request_of(work), pace) as stream:
             with run.ending_by(stream.stop):
                 if stream.process is not None:
                     run.process_started(*stream.process)
-                for record in stream.records():
+                for record in pace.follow(stream.records()):
                     writer.write(record)
                 work.copy_facts = stream.facts()
             if before is not None:
                 refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
+        work.pace = pace.facts()
 
 
 def _request_verify(work: BackupWork, base: Backup) -> str:

@@ -78,6 +78,7 @@ def describe_server(work: BackupWork) -> dict[str, Any]:
             "more": facts.details.write(),
         },
         "server": work.server_settings.as_json(),
+        "pace": {} if work.pace is None else work.pace.write(),
         **describe_writing(work),
     }
 

@@ -34,6 +34,7 @@ from backups.instances.facts import ServerFacts
 from backups.models import Backup, Job, Occurrence, Repository
 from backups.models.job import LogLevel
 from backups.models.wanted_copy import WantCause
+from backups.pacing.facts import PaceFacts
 from backups.parameters import BackupParameters
 from backups.preflight.checks import Preflight
 from backups.programs.server_settings import ServerSettings
@@ -194,6 +195,8 @@ class BackupWork(NewBackup):
     server_settings: ServerSettings = field(default_factory=ServerSettings)
     preflight: Preflight | None = None
     copy_facts: CopyFacts = field(default_factory=CopyFacts)
+    # What the copy cost the instance; None: it was not taken yet.
+    pace: PaceFacts | None = None
 
     @property
     def saves_foreign_tables(self) -> bool:

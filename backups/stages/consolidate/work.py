@@ -71,5 +71,6 @@ def describe_consolidated(work: ConsolidateWork) -> dict[str, Any]:
         },
         # No server was locked for it.
         "facts": {**link["facts"], "lock_time_s": None},
+        "pace": {},
         **describe_writing(work),
     }

@@ -8,7 +8,10 @@ from backups.engines import engine_named
 from backups.engines.base import Prepared
 from backups.models import Backup
 from backups.models.job import LogLevel
+from backups.programs.free_memory import free_memory
+from backups.restores.prepare_memory import PrepareMemory, count_restores_here, share_memory
 from backups.restores.run_user import change_owner, find_run_user, give_folder
+from backups.restores.target import restored_size
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
@@ -23,10 +26,32 @@ class Prepare(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         engine = engine_named(run.job.engine)
         lend_files(run, work)
-        work.prepared = engine.prepare(work.target, run, server=work.server_program, keys=work.keys)
+        memory = _memory_for(run, work)
+        work.prepared = engine.prepare(
+            work.target,
+            run,
+            server=work.server_program,
+            keys=work.keys,
+            memory_bytes=memory.granted_bytes,
+        )
         run.check()
+        # Nothing is left to apply: the stages after it have no progress of their own.
+        run.meter.current_file, run.meter.reported_rate = "", None
         remember_position(work.copy.backup, work.prepared)
         return work.prepared.detail
+
+
+def _memory_for(run: Run, work: RestoreWork) -> PrepareMemory:
+    """Return the memory of the program that applies the redo log, and log it."""
+    restores = count_restores_here(run.job.worker)
+    memory = share_memory(
+        free_memory(),
+        restores,
+        most_bytes=settings.PREPARE_MEMORY_BYTES,
+        copy_bytes=restored_size(work.copy.backup),
+    )
+    run.log(Prepare.name, memory.words)
+    return memory
 
 
 def lend_files(run: Run, work: RestoreWork) -> None:

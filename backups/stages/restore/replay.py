@@ -6,8 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 
-import psutil
-
 from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.binlog_archive.recovery.starts import recovery_of
 from backups.binlogs.moments import from_micros
@@ -16,6 +14,7 @@ from backups.exceptions import StageFailed
 from backups.models.job import LogLevel
 from backups.parameters import RELAY_LOGS
 from backups.programs.compatibility import CLONE, Version, parse_version
+from backups.programs.free_memory import free_memory
 from backups.programs.server_program import find_mysqld
 from backups.restores.recovery_time import APPLY
 from backups.restores.replay.drive import Replayed
@@ -137,5 +136,5 @@ def _workers() -> int:
 
 def _buffer_pool() -> int:
     """Return a quarter of what is free: other jobs of this host have servers too."""
-    quarter = psutil.virtual_memory().available // 4
+    quarter = (free_memory() or 0) // 4
     return min(max(quarter, _LEAST_POOL), _MOST_POOL)

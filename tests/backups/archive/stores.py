@@ -21,12 +21,12 @@ from backups.archive.extract import extract
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.archive.manifest import new_envelope, seal_manifest
 from backups.archive.meter import Meter
-from backups.archive.pace import Pace
 from backups.archive.packs import FULL_BYTES
 from backups.archive.reader import BackupReader
 from backups.archive.records import Data, FileClosed, FileOpened, Record
 from backups.archive.verify import VerifyReport, verify
 from backups.archive.writer import ArchiveWriter
+from backups.pacing.limiter import Limiter
 from backups.repositories.base import Identity, ObjectStore
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.layout import FORMAT_VERSION, backup_folder, manifest_name
@@ -79,7 +79,7 @@ def make_writer(
         level=1,
         check=check,
         meter=meter or Meter(),
-        pace=Pace(0),
+        pace=Limiter(),
         full_bytes=full_bytes,
         base=base,
         differences=differences,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +21,10 @@ from backups.repositories.directory import DirectoryStore
 from backups.repositories.layout import FORMAT_VERSION
 from backups.states import CopyStatus
 from tests.backups.archive.test_fuzz import bounded
+from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
+from tests.backups.repositories.held_mount import held_mount
+from tests.backups.repositories.test_apart import until
 from tests.backups.taking import take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,6 +70,24 @@ def test_an_unreachable_repository_says_nothing_of_the_key(copy: BackupCopy) -> 
     assert check_copies(now()) == 0
     copy.refresh_from_db()
     assert copy.key_fault == ""
+
+
+def test_a_repository_that_hangs_keeps_no_other_waiting(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
+) -> None:
+    with held_mount(tmp_path / "there", tmp_path / "mount") as mount:
+        hanging = make_repository("nas", mount.point)
+        good, _ = take_backup(orders, main, hanging).copies.order_by("repository__name")
+        at = now()
+        mount.freeze()
+        checking = threading.Thread(target=check_copies, args=(at,))
+        checking.start()
+        try:
+            until(lambda: BackupCopy.objects.filter(pk=good.pk, checked_at=at).exists())
+        finally:
+            mount.thaw()
+            checking.join()
+    assert BackupCopy.objects.filter(checked_at=at, fault="").count() == 2
 
 
 def test_a_purged_copy_is_left_alone(copy: BackupCopy) -> None:

@@ -14,7 +14,6 @@ from backups.archive.cipher import Unencrypted
 from backups.archive.keys import add_key
 from backups.archive.manifest import new_envelope, open_manifest, read_envelope, seal_manifest
 from backups.archive.meter import Meter
-from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.catalog.condition import check_copies
 from backups.catalog.contents import load_contents
@@ -25,6 +24,7 @@ from backups.jobs.request import create_copy_job
 from backups.keys.load import load_keys
 from backups.keys.rotation import check_data_keys, rewrap_data_keys
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.pacing.limiter import Limiter
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.layout import manifest_name
 from backups.states import JobStatus, Operation
@@ -53,7 +53,7 @@ def put_plain(copy: BackupCopy) -> None:
     store = DirectoryStore(Path(copy.repository.path))
     writer = ArchiveWriter(
         [store], copy.path, backup=backup.uuid, cipher=Unencrypted(), threads=1, level=1,
-        check=never_stop, meter=Meter(), pace=Pace(0),
+        check=never_stop, meter=Meter(), pace=Limiter(),
     )  # fmt: skip
     contents = write_records(writer, records_of(FORGED))
     about = {

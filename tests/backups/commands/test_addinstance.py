@@ -50,6 +50,20 @@ def test_engine_and_tls(words: tuple[str, ...], engine: str, tls: str) -> None:
     assert (ended.json()["engine"], ended.json()["tls"]) == (engine, tls)
 
 
+def test_the_pace_of_its_backups() -> None:
+    words = ("addinstance", "orders-1", "--no-check", "--json")
+    wrong = run_command(*words, "--pace-limit", "fast")
+    assert (wrong.exit_code, "'fast' is not a rate" in wrong.stderr) == (2, True)
+    wrong = run_command(*words, "--pace-hours", "8-18 20M")
+    assert (wrong.exit_code, "is not a limit by hours" in wrong.stdout) == (2, True)
+    pace = ("--pace-factor", "2", "--pace-lag-seconds", "5", "--pace-limit", "20M")
+    ended = run_command(*words, *pace, "--pace-hours", "22:00-06:00 full")
+    row = Instance.objects.get()
+    assert (row.pace_factor, row.pace_lag_seconds, row.pace_bytes_per_s) == (2, 5, 20 << 20)
+    assert row.pace_hours == "22:00-06:00 full"
+    assert ended.json()["pace"].startswith("statements at most 2 times as long as before; ")
+
+
 def test_the_password_is_in_nothing_it_says(password_file: Path) -> None:
     words = ("addinstance", "o", "--password-file", str(password_file))
     for more in ((), ("--json",), ("--no-check",)):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 import time_machine
 
-from backups.models import BackupSchedule
+from backups.models import Backup, BackupSchedule, Instance
 from monitor.forms.schedule import ScheduleForm
 from tests.backups.planning import HOUR, T0, make_instances, make_place, make_schedule, tick
 from tests.commands import run_command
@@ -98,3 +98,34 @@ def test_pauseschedule_and_resumeschedule(nightly: BackupSchedule) -> None:
         for until in ("tomorrow", "2026-13-01T00:00", "2026-03-01T00:00"):
             bad = run_command("pauseschedule", "nightly", "--reason", "x", "--until", until)
             assert bad.exit_code == 2
+
+
+def test_schedules_in_a_chain(nightly: BackupSchedule) -> None:
+    covered, other = Instance.objects.order_by("name")
+    make_schedule(covered, other, name="logs", cron="", after=nightly)
+    with time_machine.travel(T0, tick=False):
+        listed = run_command("listschedules").stdout
+        shown = run_command("showschedule", "logs")
+        fields = run_command("showschedule", "logs", "--json").json()
+    assert "after nightly" in listed
+    assert "nightly does not cover shard-1: no runs" in shown.stdout
+    assert (fields["after"], fields["after_run"]) == ("nightly", "succeeded")
+    assert fields["next_runs"][0]["note"] == "after nightly"
+    BackupSchedule.objects.filter(name="nightly").update(enabled=False)
+    assert "waits: nightly is disabled" in run_command("listschedules").stdout
+
+
+def test_runs_that_will_not_fit_are_named(nightly: BackupSchedule) -> None:
+    covered = Instance.objects.order_by("name")[0]
+    for night in range(1, 5):
+        at = T0 - night * 24 * HOUR
+        Backup.objects.create(
+            label=str(night), instance=covered, kind="full", started_at=at, ended_at=at + 5 * HOUR
+        )
+    with time_machine.travel(T0, tick=False):
+        listed = run_command("listschedules").stdout
+        row = run_command("listschedules", "--json").json()["schedules"][0]
+        shown = run_command("showschedule", "nightly", "--json").json()
+    assert "Next runs that will not fit their window: nightly 1." in listed
+    assert row["will_not_fit"] == 1
+    assert shown["forecasts"]["shard-0"].startswith("will not fit: expected 5 h 00 min")

@@ -14,12 +14,20 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
-from backups.executor.leftovers import clear_up_here, lose_dead, lose_expired, remove_leftovers
-from backups.jobs.request import create_backup_job
+from backups.executor.leftovers import (
+    ELSEWHERE_FOR,
+    clear_up_here,
+    lose_dead,
+    lose_expired,
+    remove_leftovers,
+    remove_leftovers_of_host,
+)
+from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Backup, Instance, Job, Repository
+from backups.parameters import ExportParameters, RestoreParameters, RestoreTestParameters
 from backups.repositories.directory import DirectoryStore
 from backups.runners.groups import start_time
-from backups.states import JobStatus, StageStatus
+from backups.states import JobStatus, Operation, StageStatus
 from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import restore, run_here, stored_files, take_backup
@@ -100,6 +108,43 @@ def test_a_command_clears_up_what_is_left_on_its_own_host_until_it_can(
     for job in (here, there):
         job.refresh_from_db()
     assert (here.leftovers, there.leftovers) == (False, True)
+
+
+@pytest.mark.parametrize("operation", [Operation.RESTORE, Operation.RESTORE_TEST, Operation.EXPORT])
+def test_what_was_left_on_another_host_is_looked_for_there(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path, operation: Operation
+) -> None:
+    copy = take_backup(orders, main).copies.get()
+    job = create_copy_job(
+        operation,
+        copy,
+        parameters={
+            Operation.RESTORE: RestoreParameters(tmp_path / "restored"),
+            Operation.RESTORE_TEST: RestoreTestParameters(),
+            Operation.EXPORT: ExportParameters(tmp_path / "orders.tar"),
+        }[operation],
+        wake=False,
+    )
+    rows = Job.objects.filter(pk=job.pk)
+    rows.update(worker="other:7", status=JobStatus.LOST, ended_at=now(), leftovers=True)
+    assert remove_leftovers() == 0
+    assert rows.get().leftovers
+
+    rows.update(worker=f"{socket.gethostname()}:7")
+    assert remove_leftovers_of_host() == 1
+    assert not rows.get().leftovers
+
+
+def test_leftovers_of_a_host_that_never_comes_back_are_forgotten(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
+) -> None:
+    copy = take_backup(orders, main).copies.get()
+    asked = ExportParameters(tmp_path / "orders.tar")
+    job = create_copy_job(Operation.EXPORT, copy, parameters=asked, wake=False)
+    rows = Job.objects.filter(pk=job.pk)
+    rows.update(worker="other:7", status=JobStatus.LOST, leftovers=True)
+    rows.update(ended_at=now() - ELSEWHERE_FOR - timedelta(minutes=1))
+    assert remove_leftovers() == 1
 
 
 def test_bytes_of_a_lost_job_go_and_those_of_a_running_one_stay(

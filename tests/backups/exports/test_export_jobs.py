@@ -139,6 +139,7 @@ def test_what_a_killed_worker_left_is_removed(chain: list[Backup], target: Path)
     assert unfinished_path(target, job.pk).exists()
     assert lose_expired(now() + timedelta(hours=1))
     remove_leftovers()
+    # On a disk that the host of the tick has as well.
     assert not unfinished_path(target, job.pk).exists()
     assert not Job.objects.get(pk=job.pk).leftovers
 

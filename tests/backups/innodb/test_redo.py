@@ -1,11 +1,15 @@
-"""Which checkpoint does a redo header tell?"""
+"""Which checkpoint does a redo header have, and where does the log end?"""
 
 from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
 
 import google_crc32c
 import pytest
 
-from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
+from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn, end_lsn
 
 
 def header(first: int | None, second: int | None) -> bytearray:
@@ -35,3 +39,38 @@ def test_a_torn_one_does_not_count() -> None:
 def test_half_a_header_tells_nothing() -> None:
     assert checkpoint_lsn(b"") is None
     assert checkpoint_lsn(bytes(header(7, 9)[:600])) is None
+
+
+def redo_file(folder: Path, start: int, blocks: int, last_used: int, *, spare: int = 8) -> int:
+    """Return a descriptor of a file that begins at ``start``, with spare blocks at its end."""
+    made = bytearray(HEADER_BYTES + 512 * (blocks + spare))
+    made[8:16] = start.to_bytes(8, "big")
+    for index in range(blocks):
+        used = last_used if index == blocks - 1 else 512
+        number = ((start // 512 + index) & 0x3FFFFFFF) + 1
+        struct.pack_into(">IH", made, HEADER_BYTES + 512 * index, number | 1 << 31, used)
+    path = folder / "redo"
+    path.write_bytes(made)
+    return os.open(path, os.O_RDONLY)
+
+
+@pytest.mark.parametrize("spare", [0, 1, 8])
+@pytest.mark.parametrize(("blocks", "used"), [(1, 12), (1, 512), (2, 14), (77, 300), (128, 512)])
+def test_a_log_ends_within_its_last_block(
+    tmp_path: Path, blocks: int, used: int, spare: int
+) -> None:
+    # Beyond the first number that block numbers repeat after.
+    start = 512 * (1 << 30) + 512 * 4711
+    descriptor = redo_file(tmp_path, start, blocks, used, spare=spare)
+    assert end_lsn(descriptor) == start + 512 * (blocks - 1) + used
+
+
+def test_a_block_of_an_encrypted_log_counts(tmp_path: Path) -> None:
+    assert end_lsn(redo_file(tmp_path, 5120, 2, 100 | 1 << 15)) == 5120 + 512 + 100
+
+
+@pytest.mark.parametrize("content", [b"", bytes(HEADER_BYTES), bytes(HEADER_BYTES + 5120)])
+def test_a_log_without_a_block_has_no_end(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "redo"
+    path.write_bytes(content)
+    assert end_lsn(os.open(path, os.O_RDONLY)) is None

@@ -39,9 +39,11 @@ class FolderMedium:
     def names(self) -> Iterator[str]:
         return (path.name for path in self.folder.iterdir())
 
-    def remove(self, piece: str) -> None:
+    def remove(self, piece: str) -> bool:
         assert self.can_remove
+        found = self.holds(piece)
         (self.folder / piece).unlink(missing_ok=True)
+        return found
 
 
 class FolderPiece:

@@ -2,7 +2,7 @@
 
 ``text``: prints what a login shell might. ``names NAME``: lists NAME in every folder. ``cut FILE``:
 a real server, whose connection is cut when it has renamed a file and before it says so, once: then
-FILE exists.
+FILE exists. ``deaf WORD``: a real server that gets no look at a path with WORD in it, and all else.
 """
 
 from __future__ import annotations
@@ -52,17 +52,19 @@ def list_names(name: bytes) -> None:
             answer(101, body, bytes(4) + text(b"") + text(b""))
 
 
-def cut_after_rename(once: Path) -> None:
+def proxy(once: Path | None = None, deaf: bytes = b"") -> None:
     server = subprocess.Popen(
         ["/usr/lib/openssh/sftp-server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert server.stdin is not None and server.stdout is not None
     while True:
         whole, body = packets(sys.stdin.buffer)
+        if deaf and body[0] == LSTAT and deaf in body:
+            continue
         server.stdin.write(whole)
         server.stdin.flush()
         response, _ = packets(server.stdout)
-        if body[0] == RENAME and not once.exists():
+        if body[0] == RENAME and once is not None and not once.exists():
             once.touch()
             server.kill()
             sys.exit(1)
@@ -77,5 +79,7 @@ if __name__ == "__main__":
         sys.stdin.read()
     elif way == "names":
         list_names(more[0].encode())
+    elif way == "deaf":
+        proxy(deaf=more[0].encode())
     else:
-        cut_after_rename(Path(more[0]))
+        proxy(once=Path(more[0]))

@@ -16,9 +16,13 @@ from backups.exceptions import RepositoryError
 from backups.repositories import apart
 from backups.repositories.apart import Apart, DoesNotAnswer
 from backups.repositories.base import Identity
+from backups.repositories.directory import REMOUNT_HINT, DirectoryStore
+from backups.repositories.exported.store import ExportedStore
+from backups.repositories.exported.writer import ExportWriter
 from backups.repositories.layout import FORMAT_VERSION
 from backups.repositories.wrappers import AnsweringStore, RetryingStore
 from tests.backups.repositories.held_mount import HeldMount, held_mount
+from tests.backups.repositories.stale_mount import stale_mount
 
 IDENTITY = Identity("00000000-0000-4000-8000-000000000007", FORMAT_VERSION)
 MIB = 1 << 20
@@ -188,6 +192,37 @@ def hangs(store: AnsweringStore) -> bool:
     except DoesNotAnswer:
         return True
     return False
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_stale_handle_says_to_mount_it_again(tmp_path: Path, apart: bool) -> None:
+    point = tmp_path / "stale"
+    with stale_mount(point):
+        bare = DirectoryStore(point, IDENTITY.uuid)
+        store = AnsweringStore(bare, "the mount") if apart else bare
+        for attempt in (
+            store.identity,
+            store.try_writing,
+            store.free_bytes,
+            lambda: store.read("a/whole"),
+            lambda: store.exists("a/whole"),
+            lambda: list(store.list("a")),
+            lambda: store.create("a/new"),
+            lambda: store.remove_tree("a"),
+        ):
+            with pytest.raises(RepositoryError, match="Stale file handle") as raised:
+                attempt()
+            assert "unmount it and mount it again" in raised.value.hint
+            assert raised.value.transient
+
+
+def test_a_stale_handle_of_an_exported_file_says_so_too(tmp_path: Path) -> None:
+    with stale_mount(tmp_path / "stale"):
+        file = tmp_path / "stale" / "orders.tar"
+        for attempt in (ExportedStore(file).identity, lambda: ExportWriter(file, 7)):
+            with pytest.raises(RepositoryError, match="Stale file handle") as raised:
+                attempt()
+            assert raised.value.hint == REMOUNT_HINT
 
 
 def test_a_mount_whose_server_is_gone_is_an_error(mount: HeldMount) -> None:

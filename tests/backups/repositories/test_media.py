@@ -77,10 +77,11 @@ def test_what_was_stored_comes_back(tmp_path: Path) -> None:
 
 def test_a_medium_that_lists_only_is_asked_by_its_list(tmp_path: Path) -> None:
     store = store_on(replace(plain(tmp_path), exists=()))
+    store.initialise(Identity(UUID, FORMAT_VERSION))
     put(store)
     assert store.exists("a/one")
     assert store.remove("a/one") == len(CONTENT)
-    assert pieces(tmp_path) == []
+    assert pieces(tmp_path) == ["site1.mooring.json.1"]
 
 
 def test_a_name_that_is_there_is_not_written_over(tmp_path: Path) -> None:
@@ -107,13 +108,14 @@ def test_a_medium_that_has_every_name_is_not_believed(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_confirmed_is_not_there(tmp_path: Path, script: str, problem: str) -> None:
+    store_on(plain(tmp_path)).initialise(Identity(UUID, FORMAT_VERSION))
     store = store_on(scripted(plain(tmp_path), store=script))
     with pytest.raises(RepositoryError, match=problem) as raised:
         put(store)
     assert "storing piece site1.a+2fone.1 on medium tested failed" in str(raised.value)
     assert not store.exists("a/one")
     assert not store.holds("a")
-    assert pieces(tmp_path) == []
+    assert pieces(tmp_path) == ["site1.mooring.json.1"]
 
 
 def test_each_part_of_a_pipe_is_asked_how_it_ended(tmp_path: Path) -> None:
@@ -211,6 +213,59 @@ def test_an_unanswered_question_is_an_error_not_a_no(tmp_path: Path) -> None:
     store = store_on(scripted(plain(tmp_path), exists="echo no catalog >&2; exit 2"))
     with pytest.raises(RepositoryError, match=r"looking for piece .* exit code 2: no catalog"):
         put(store)
+
+
+@pytest.mark.parametrize("broken", ["exists", "list"])
+def test_a_medium_that_denies_everything_is_not_believed(tmp_path: Path, broken: str) -> None:
+    commands = replace(plain(tmp_path), exists=() if broken == "list" else ("true",))
+    script = {"exists": "test ! -e down && test -e $0", "list": "test -e down || ls"}[broken]
+    store = store_on(scripted(commands, **{broken: script}))
+    store.initialise(Identity(UUID, FORMAT_VERSION))
+    put(store)
+    (tmp_path / "down").touch()
+    for attempt in (
+        lambda: store.remove("a/one"),
+        lambda: store.remove_tree("a"),
+        lambda: store.exists("a/one"),
+    ):
+        with pytest.raises(RepositoryError, match="is there is unknown: the medium reports neith"):
+            attempt()
+    assert list(store.list("a")) == ["a/one"]
+
+    (tmp_path / "down").unlink()
+    assert store.remove("a/one") == len(CONTENT)
+    assert pieces(tmp_path) == ["site1.mooring.json.1"]
+
+
+def test_a_no_in_a_moment_of_failure_is_not_believed(tmp_path: Path) -> None:
+    store = store_on(scripted(plain(tmp_path), exists="! rm down 2>/dev/null && test -e $0"))
+    store.initialise(Identity(UUID, FORMAT_VERSION))
+    put(store)
+    (tmp_path / "down").touch()
+    with pytest.raises(RepositoryError, match="the medium denied it, then reported it") as raised:
+        store.remove("a/one")
+    assert raised.value.transient
+    assert store.exists("a/one")
+
+
+def test_a_piece_that_the_media_manager_expired_is_gone(tmp_path: Path) -> None:
+    store = store_on(plain(tmp_path))
+    store.initialise(Identity(UUID, FORMAT_VERSION))
+    put(store)
+    (tmp_path / "site1.a+2fone.1").unlink()
+    assert not store.exists("a/one")
+    store.remove("a/one")
+    assert list(store.list("a")) == []
+
+
+def test_a_medium_may_have_an_exit_code_of_its_own_for_no(tmp_path: Path) -> None:
+    commands = replace(plain(tmp_path), not_there=4)
+    store = store_on(scripted(commands, exists="test ! -e down || exit 1; test -e $0 || exit 4"))
+    put(store)
+    assert store.exists("a/one")
+    (tmp_path / "down").touch()
+    with pytest.raises(RepositoryError, match="exit code 1"):
+        store.exists("a/one")
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:

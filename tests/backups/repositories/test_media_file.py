@@ -52,6 +52,7 @@ def test_an_entry_becomes_a_medium(tmp_path: Path) -> None:
         (('["on-tape", "{piece}"]', '["{piece}"]'), "exists must begin with a program"),
         (('exists = ["on-tape", "{piece}"]', ""), "needs exists or list"),
         (('exists = ["on-tape", "{piece}"]', 'list = ["ls", "{piece}"]'), "list must not have"),
+        (("stall_", "not_there = 0\nstall_"), "not_there must be an exit code from 1 to 125"),
         (("1048576", "1000"), "block_bytes must be a multiple of 4096 from 4096 to 8388608"),
         (("1048576", "true"), "block_bytes must be a multiple"),
         (("1800", "0"), "stall_seconds must be a whole number"),

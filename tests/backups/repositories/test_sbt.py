@@ -155,6 +155,7 @@ def test_what_comes_back_wrong_is_refused(folder: Path, how: str, problem: str) 
 
 def test_a_piece_that_is_gone_is_named(folder: Path) -> None:
     store = store_on(settings_of(folder))
+    store.initialise(Identity(UUID, FORMAT_VERSION))
     put(store)
     (folder / PIECE).unlink()
     assert not store.exists("a/one")

@@ -10,7 +10,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -94,6 +97,27 @@ def test_a_frozen_server_is_noticed_by_what_does_not_move(
         store.read("one")
     assert raised.value.transient
     # In a new session.
+    assert store.read("one") == b"content"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_request_that_is_not_answered_ends_a_busy_session(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    dialer = ServerProgram((sys.executable, str(ODD_SERVER), "deaf", "lost"))
+    store = new_sftp_store(tmp_path / "repository", dialer=dialer)
+    put(store, "one", b"content")
+    with ThreadPoolExecutor(1) as others:
+        lost = others.submit(store.exists, "lost")
+        give_up = time.monotonic() + 20
+        # Others go on over the same session, until it is dropped.
+        while not lost.done() and time.monotonic() < give_up:
+            with suppress(RepositoryError):
+                assert store.read("one") == b"content"
+        answered = lost.done()
+        dialer.lines[-1].stop()
+        assert answered
+        with pytest.raises(RepositoryError, match="did not answer one request"):
+            lost.result()
     assert store.read("one") == b"content"
 
 

@@ -30,6 +30,7 @@ from backups.models import (
 )
 from backups.models.activity import Verb
 from backups.repositories.directory import DirectoryStore
+from backups.retention.delays import LONGEST_STEP, unseen
 from backups.retention.expiry import expire_backups
 from backups.retention.holds import hold_backup, pin_backup
 from backups.retention.marks import HELD_FOR, due_deletions, keep_backup
@@ -47,6 +48,7 @@ from tests.backups.taking import (
     stored_files,
     take_backup,
 )
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -86,9 +88,15 @@ def expired(pair: tuple[BackupCopy, BackupCopy]) -> BackupCopy:
     return pair[0]
 
 
+def ticks_ran(after: timedelta) -> None:
+    """As if the hourly ticks until that moment had run as well."""
+    Deletion.objects.update(seen_at=now() + after - HOUR)
+
+
 def tick(after: timedelta = timedelta(0)) -> list[Job]:
     """Run the hourly tick and what it requests, at a later moment."""
     known = set(Job.objects.values_list("pk", flat=True))
+    ticks_ran(after)
     with time_machine.travel(now() + after):
         expire_backups(now())
         return [run_here(job) for job in Job.objects.exclude(pk__in=known).order_by("id")]
@@ -125,6 +133,23 @@ def test_what_expires_is_marked_and_deleted_when_the_delay_is_over(
     assert (mark.status, mark.hastened_by) == (DeletionStatus.DELETED, "")
     assert mark.remains_deleted["restorable"] == 2
     assert len(stored_files(main)) < len(before)
+
+
+@pytest.mark.parametrize(
+    ("gap", "missed"),
+    [
+        (-5 * DAY, 0 * HOUR),
+        (0 * HOUR, 0 * HOUR),
+        (LONGEST_STEP, 0 * HOUR),
+        (3 * HOUR, HOUR),
+        (3 * DAY, 70 * HOUR),
+    ],
+)
+def test_only_what_is_longer_than_a_late_tick_was_not_seen(
+    gap: timedelta, missed: timedelta
+) -> None:
+    at = now()
+    assert unseen(at, at + gap) == missed
 
 
 def test_until_then_it_is_restored_byte_for_byte_and_protects_nobody(
@@ -182,6 +207,24 @@ def test_retention_withdraws_its_mark_when_it_keeps_the_copy_again(expired: Back
     mark = the_deletion(expired)
     assert (mark.status, mark.ended_by) == (DeletionStatus.WITHDRAWN, "expire backups")
     assert mark.end_reason
+
+
+@pytest.mark.parametrize("jump", [3 * DAY + HOUR, 6 * DAY])
+def test_time_that_nobody_saw_pass_ends_no_delay(expired: BackupCopy, jump: timedelta) -> None:
+    """A clock that jumps ahead, or a weekend without power: less than what holds the tick."""
+    tick()
+    before = the_deletion(expired)
+    with time_machine.travel(now() + jump):
+        expire_backups(now())
+        after = the_deletion(expired)
+        assert (after.status, Job.objects.filter(copy=expired).count()) == ("marked", 1)
+        assert after.due_at - before.due_at == after.extended
+        assert timedelta(0) <= after.extended - (jump - LONGEST_STEP) < HOUR
+        # Counted once.
+        expire_backups(now())
+        assert the_deletion(expired).extended == after.extended
+    tick(DELAY + after.extended + HOUR)
+    assert the_deletion(expired).status == DeletionStatus.DELETED
 
 
 def test_a_fault_of_today_delays_a_due_deletion(expired: BackupCopy) -> None:
@@ -277,6 +320,26 @@ def test_a_chain_is_marked_from_its_end_and_kept_whole(
     assert tick(HOUR) == []
 
 
+def test_a_mark_past_due_says_which_backups_need_the_copy(
+    pair: tuple[BackupCopy, BackupCopy],
+) -> None:
+    """As when a link was copied onto a base that a person had marked."""
+    older, newer = pair
+    assert purge(older, at_once=False).status == JobStatus.SUCCEEDED
+    Backup.objects.filter(pk=newer.backup_id).update(kind="incremental", base=older.backup)
+    newer.backup.ancestors.create(ancestor=older.backup, position=0)
+    assert tick(DELAY - HOUR) == []
+    assert the_deletion(older).problem == ""
+    assert tick(DELAY + HOUR) == []
+    mark = the_deletion(older)
+    assert mark.status == DeletionStatus.MARKED
+    assert mark.problem == (
+        f"{older.backup.label} is needed to restore {newer.backup.label}: purge those first, "
+        "or keep it"
+    )
+    assert mark.problem in run_command("listdeletions").stdout
+
+
 @pytest.mark.parametrize("status", [CopyStatus.EXPIRED, CopyStatus.PURGED])
 def test_it_is_too_late_once_it_is_being_deleted(expired: BackupCopy, status: CopyStatus) -> None:
     with pytest.raises(Refused, match="is not marked for deletion"):
@@ -288,6 +351,7 @@ def test_it_is_too_late_once_it_is_being_deleted(expired: BackupCopy, status: Co
 
 def test_a_due_purge_that_was_queued_deletes_nothing_that_was_undone(expired: BackupCopy) -> None:
     tick()
+    ticks_ran(DELAY + HOUR)
     with time_machine.travel(now() + DELAY + HOUR):
         assert expire_backups(now()) == 1
         job = Job.objects.filter(operation=Operation.PURGE).latest("id")
@@ -301,6 +365,7 @@ def test_of_an_undo_and_the_deletion_exactly_one_wins(expired: BackupCopy) -> No
     """Both at the same moment, several times over."""
     tick()
     outcomes: list[str] = []
+    ticks_ran(DELAY + HOUR)
     with time_machine.travel(now() + DELAY + HOUR):
         expire_backups(now())
         job = Job.objects.filter(operation=Operation.PURGE).latest("id")

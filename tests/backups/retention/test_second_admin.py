@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from backups.exceptions import Refused
 from backups.health import clock_jump
 from backups.jobs.request import create_copy_job
-from backups.models import Activity, Approval, BackupCopy, Instance, Job, Repository
+from backups.models import Activity, Approval, BackupCopy, Deletion, Instance, Job, Repository
 from backups.models.activity import Verb
 from backups.parameters import PurgeParameters
 from backups.repositories.directory import DirectoryStore
@@ -165,6 +165,7 @@ def test_a_forced_mark_is_checked_against_its_request_when_it_is_due(
     assert job is not None
     assert run_here(job).status == JobStatus.SUCCEEDED
     BackupCopy.objects.exclude(pk=copy.pk).update(fault="missing")
+    Deletion.objects.update(seen_at=now() + 4 * DAY)
     with time_machine.travel(now() + 4 * DAY):
         assert expire_backups(now()) == 1
         due = run_here(Job.objects.filter(operation=Operation.PURGE).latest("id"))

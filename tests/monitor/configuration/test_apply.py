@@ -33,12 +33,16 @@ instances:
   groups: [shop]
   tags: [prod, eu]
   password_file: orders.password
+  pace_factor: 3
 schedules:
 - name: nightly
   cron: 30 1 * * *
   time_zone: Europe/Berlin
   window: 6h
   keep_for: 14d
+  pace_factor: 2.5
+  pace_bytes_per_s: 20971520
+  pace_hours: 08:00-18:00 20M
   groups: [shop]
   repositories: [main]
 rules:
@@ -232,3 +236,32 @@ def test_the_commands(file: Path) -> None:
     )
     assert "name: nightly" in run_command("exportconfig", app="monitor").stdout
     assert run_command("applyconfig", "/nowhere.yaml", app="monitor").exit_code == 2
+
+
+def chained(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """A document of schedules; those without ``after`` have times of their own."""
+    entries = [
+        {"name": name, **({"after": after} if after else {"cron": "0 1 * * *"})}
+        for name, after in pairs
+    ]
+    return {"version": 1, "schedules": entries}
+
+
+def test_a_chain_is_applied_in_any_order_and_comes_back(db: None) -> None:
+    apply(chained(("logs", "nightly"), ("nightly", "")), dry_run=False)
+    assert BackupSchedule.objects.get(name="logs").after == BackupSchedule.objects.get(
+        name="nightly"
+    )
+    written = {entry["name"]: entry for entry in build_document()["schedules"]}
+    assert written["logs"] == {"name": "logs", "after": "nightly"}
+    assert apply(build_document(), dry_run=True) == []
+    # Turned round: first the one that is to have times again.
+    apply(chained(("nightly", "logs"), ("logs", "")), dry_run=False)
+    assert BackupSchedule.objects.get(name="logs").after is None
+
+
+def test_a_circle_of_schedules_is_refused(db: None) -> None:
+    with pytest.raises(BadInput, match="logs, nightly run after one another in a circle"):
+        apply(chained(("logs", "nightly"), ("nightly", "logs")), dry_run=False)
+    with pytest.raises(BadInput, match="no backup schedule is named nowhere"):
+        apply(chained(("logs", "nowhere")), dry_run=False)

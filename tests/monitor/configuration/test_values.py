@@ -48,3 +48,12 @@ def test_a_time_of_the_day_is_text() -> None:
     for wrong in ("midnight", "25:00", 30):
         with pytest.raises(BadInput, match="is not a time of the day"):
             parsed(field, wrong)
+
+
+def test_a_factor_is_a_number_whole_or_not() -> None:
+    field = BackupSchedule._meta.get_field("pace_factor")
+    assert isinstance(field, models.FloatField)
+    assert (parsed(field, 3), parsed(field, 2.5), parsed(field, None)) == (3.0, 2.5, None)
+    for wrong in ("3", True):
+        with pytest.raises(BadInput, match="is not a number"):
+            parsed(field, wrong)

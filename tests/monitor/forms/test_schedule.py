@@ -50,6 +50,39 @@ class ScheduleFormTestCase(TestCase):
             self.assertIn("are inside one another", str(answer.context["form"].errors))
         self.assertFalse(BackupSchedule.objects.exists())
 
+    def test_the_pace_is_stored_and_comes_back_as_typed(self) -> None:
+        given = typed(
+            pace_factor="3", pace_lag_seconds="0", pace_bytes_per_s="20M",
+            pace_hours="08:00-18:00 full",
+        )  # fmt: skip
+        self.assertRedirects(
+            self.client.post(reverse("schedule-add"), given),
+            reverse("schedule-detail", args=["nightly"]),
+        )
+        nightly = BackupSchedule.objects.get()
+        self.assertEqual(
+            (nightly.pace_factor, nightly.pace_lag_seconds, nightly.pace_bytes_per_s),
+            (3, 0, 20 << 20),
+        )
+        page = self.client.get(reverse("schedule-edit", args=["nightly"]))
+        self.assertContains(page, 'value="20M"')
+        page = self.client.get(reverse("schedule-detail", args=["nightly"]))
+        self.assertContains(page, "Statements at most 3 times as long as before; replication lag")
+
+    def test_a_pace_that_cannot_be_is_refused_in_words(self) -> None:
+        given = typed(
+            pace_factor="1", pace_lag_seconds="-1", pace_bytes_per_s="fast", pace_hours="8-18 20M"
+        )
+        errors = self.client.post(reverse("schedule-add"), given).context["form"].errors
+        self.assertEqual(
+            errors["pace_bytes_per_s"],
+            ["This is not a rate. Write it as in 20M, or full for no limit."],
+        )
+        self.assertEqual(errors["pace_factor"], ["Enter 0, or a factor from 1.5 to 1000."])
+        self.assertIn("is not a limit by hours", errors["pace_hours"][0])
+        self.assertIn("pace_lag_seconds", errors)
+        self.assertFalse(BackupSchedule.objects.exists())
+
     def test_everything_typed_is_stored_and_comes_back(self) -> None:
         group = InstanceGroup.objects.create(name="shop")
         tag = Tag.objects.create(name="prod")

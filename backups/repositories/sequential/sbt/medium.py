@@ -58,13 +58,14 @@ class SbtMedium:
         """The interface has no list."""
         return None
 
-    def remove(self, piece: str) -> None:
+    def remove(self, piece: str) -> bool:
         session = self._session("removing", piece)
         try:
             # Not all say in the same way that there is nothing to remove.
-            if session.ask(b"Q", name=piece):
+            if found := bool(session.ask(b"Q", name=piece)):
                 session.ask(b"X", name=piece)
             session.end()
+            return found
         finally:
             session.stop()
 

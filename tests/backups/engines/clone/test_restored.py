@@ -18,6 +18,7 @@ from backups.engines.clone.restored import (
 )
 from backups.exceptions import EngineError, Refused
 from backups.models import Job
+from backups.programs.redo_progress import RedoProgress
 from backups.running.run import Run
 
 WRITTEN = "1700\n1800\n./binlog.000007\n815\n5c1b:1-9,\n7a2c:1-3\n"
@@ -33,11 +34,21 @@ def test_a_position_with_gtids() -> None:
 
 
 def test_a_note_of_a_recovery_is_life_and_no_line() -> None:
-    run = Run(Job())
-    relay_line(run, "2026-01-01T00:00:00Z 1 [Note] [MY-012533] [InnoDB] 10%")
+    run, redo = Run(Job()), RedoProgress()
+    relay_line(run, redo, "2026-01-01T00:00:00Z 1 [Note] [MY-012533] [InnoDB] 10%")
     assert (run.activity, run.lines.qsize()) == (1, 0)
-    relay_line(run, "2026-01-01T00:00:00Z 1 [System] [MY-013576] [InnoDB] begun")
+    relay_line(run, redo, "2026-01-01T00:00:00Z 1 [System] [MY-013576] [InnoDB] begun")
     assert (run.activity, run.lines.qsize()) == (2, 1)
+
+
+def test_a_note_of_how_far_it_is_moves_the_meter() -> None:
+    run, redo = Run(Job()), RedoProgress(19302890)
+    head = "2026-01-01T00:00:00Z 1 [Note] [MY-013086] [InnoDB]"
+    where = "parse redo log at lsn = 19286300, whereas checkpoint_lsn = 19286204 and start_lsn = 1"
+    relay_line(run, redo, f"{head} Starting to {where}")
+    relay_line(run, redo, f"{head} Doing recovery: scanned up to log sequence number 19302890")
+    assert (run.meter.raw_bytes, run.meter.raw_bytes_total) == (16686, 33372)
+    assert run.meter.current_file == "redo log read up to LSN 19302890 of 19302890"
 
 
 def test_a_donor_without_binlog() -> None:

@@ -1,0 +1,47 @@
+"""How is what a backup holds defined? Read from one of its copies, without a server.
+
+Only the frames with those bytes are read.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+
+from backups.archive.contents import StoredFile
+from backups.archive.extract import extract
+from backups.archive.meter import Meter
+from backups.catalog.copies import open_chain
+from backups.definitions.document import MOST_BYTES, PATH, Definitions, decode
+from backups.exceptions import ArchiveError
+from backups.models import BackupCopy
+
+
+def load_definitions(copy: BackupCopy) -> Definitions | None:
+    """Return the definitions in a backup; None where it was taken without any.
+
+    MooringError where the repository or a key is unavailable, or the copy is damaged.
+    """
+    chain = open_chain(copy)
+    listed = [file for file in chain[-1].manifest.contents.files if file.path == PATH]
+    if not listed:
+        return None
+    _check_size(listed[0])
+    settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.SPOOL_FOLDER) as folder:
+        extract(
+            chain,
+            Path(folder),
+            threads=settings.COPY_THREADS,
+            check=lambda: None,
+            meter=Meter(),
+            wanted=PATH.__eq__,
+        )
+        return decode((Path(folder) / PATH).read_bytes())
+
+
+def _check_size(file: StoredFile) -> None:
+    if file.size > MOST_BYTES:
+        raise ArchiveError(f"{PATH} has {file.size} bytes, more than any definitions")

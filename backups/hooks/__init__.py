@@ -1,0 +1,1 @@
+"""Which commands and statements does this host run around jobs, and how did they end?"""

@@ -1,0 +1,65 @@
+"""What was seen of an instance in an interval of a second or so?"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from backups.pacing.quantiles import NOTHING, Lengths
+
+
+class Measure(enum.StrEnum):
+    """Which time of statements a server lets an account see."""
+
+    P99 = "p99"
+    # Without privileges MySQL shows how many statements run and how many were run: their mean.
+    MEAN = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class RedoSeen:
+    """Where the instance's redo log is, in bytes since its beginning."""
+
+    written: int
+    checkpoint: int | None
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An interval. None is unknown."""
+
+    seconds: float
+    questions_per_s: float
+    # How many statements were in progress, on average.
+    running: float
+    lengths: Lengths = NOTHING
+    # How far the instance is behind its own source; None: unknown, or it has none.
+    lag_s: float | None = None
+    redo: RedoSeen | None = None
+
+    @property
+    def p99_ms(self) -> float | None:
+        """By the measure: of a mean, all statements are said to take as long. None: none seen."""
+        return self.lengths.p99_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The instance before the copy. None is unknown."""
+
+    seconds: float = 0
+    p99_ms: float | None = None
+    p50_ms: float | None = None
+    questions_per_s: float | None = None
+    lag_s: float | None = None
+    # Whether nobody would notice a copy.
+    idle: bool = False
+
+
+UNKNOWN = Baseline()
+# Fewer statements in progress, and fewer per second, are nobody's work.
+IDLE_RUNNING = 0.05
+IDLE_QUESTIONS_PER_S = 50.0
+# Statements that the engine runs for its own login and checks.
+ENGINE_QUESTIONS = 60

@@ -1,0 +1,49 @@
+"""What does an engine tolerate of a pace, and when would a pace do harm?"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+# Below it, the copy counts as stalled before a frame is full.
+LEAST_BYTES_PER_S = 64 << 10
+
+
+class RedoRace(enum.Enum):
+    """What happens to redo that a slowed copy has not copied yet."""
+
+    NONE = "none"
+    # The engine reads the server's own log, which is overwritten: a slow copy fails.
+    OVERWRITTEN = "overwritten"
+    # The server keeps it in files of its own, which fill its disk.
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class PaceProfile:
+    """The part of an engine's behaviour that its pace depends on."""
+
+    race: RedoRace = RedoRace.NONE
+    # The sub-operations with whose beginning, and with whose end, the race is run.
+    race_from: str = ""
+    race_until: str = ""
+    # The file of the copy that is the redo log; blank: it is not counted.
+    redo_file: str = ""
+    # Sub-operations in which something on the instance is locked: they run at full speed.
+    locked: frozenset[str] = frozenset()
+    # Sessions of the engine that count as running all the time, besides one for each thread.
+    sessions: int = 0
+    sessions_per_thread: int = 0
+    # A server gives up on a connection that is not read for a while.
+    least_bytes_per_s_per_thread: int = 0
+
+    def least_bytes_per_s(self, threads: int) -> int:
+        """Return the lowest limit that does no harm."""
+        return max(LEAST_BYTES_PER_S, threads * self.least_bytes_per_s_per_thread)
+
+    def running_sessions(self, threads: int) -> int:
+        """Return how many running threads of the instance are the copy's own."""
+        return self.sessions + self.sessions_per_thread * threads
+
+
+NOT_PACED = PaceProfile()

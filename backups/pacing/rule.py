@@ -1,0 +1,187 @@
+"""Which rate does a copy get after an interval? Pure: a state and what was seen give the next.
+
+Additive increase, multiplicative decrease, as in the congestion control of TCP:
+
+- A copy of a busy instance begins at ``START`` and grows by half while the measure is calm.
+- Above the target it falls to 0.7 of what it read, above twice the target to half; then one
+  interval passes before it falls again, because that one still shows the effect of the old rate.
+- Between 0.7 of the target and the target it stays.
+- Below, it comes nearer to the rate that was too much by a quarter of what is between, and tries
+  a little more when it is there. After ten calm intervals that rate is forgotten, for whatever was
+  the matter may be over, and it grows by a fifth.
+- It never falls below ``longest`` times less than the fastest it has read, so that its time is
+  bounded, nor below what its engine needs.
+- While nothing is known of the instance it reads at most a quarter of the fastest it has read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backups.pacing.observation import Baseline, Measure, Observation
+from backups.pacing.reasons import PaceReason
+from backups.units import format_bytes
+
+START_BYTES_PER_S = float(16 << 20)
+# Below it nobody calls a statement slow, whatever it was before.
+LEAST_TARGET_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
+# Assumed of an instance that was idle before the copy.
+USUAL_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
+# Between this share of the target and the target the rate stays.
+CALM = 0.7
+MILD, HARD = 0.7, 0.5
+# Above so many times the target it falls hard.
+FAR = 2.0
+START_GROWTH, GROWTH, LEAST_GROWTH = 1.5, 1.2, 1.03
+# The share of what is between the rate and the one that was too much.
+NEARER = 0.25
+# So many calm intervals, and it grows.
+GROWS_AFTER = 2
+# So many calm intervals, and the rate that was too much is forgotten.
+FORGET_AFTER = 10
+# So many intervals without an observation, and its effect is unknown.
+BLIND_AFTER = 3
+BLIND_SHARE = 0.25
+# A copy that reads less than this share of its limit is not held back by it.
+USED = 0.7
+FREE_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the rule keeps to. None: not watched."""
+
+    target_ms: float | None
+    target_lag_s: float | None
+    measure: Measure = Measure.P99
+    least_bytes_per_s: float = 0.0
+    longest: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """What the rule remembers. A rate of None is full speed."""
+
+    rate: float | None
+    # The fastest that the copy has read, or is known to read.
+    best: float = START_BYTES_PER_S
+    # The rate that was too much.
+    too_much: float | None = None
+    calm: int = 0
+    settling: int = 0
+    blind: int = 0
+    reason: PaceReason = PaceReason.FULL
+    detail: str = ""
+
+
+def wanted_of(
+    factor: float,
+    lag_seconds: int,
+    before: Baseline,
+    measure: Measure,
+    *,
+    least: float,
+    longest: float,
+) -> Wanted:
+    """Return what to keep to after an instance was seen before the copy."""
+    target = None
+    if factor:
+        usual = USUAL_MS[measure] if before.p99_ms is None else before.p99_ms
+        target = max(factor * usual, LEAST_TARGET_MS[measure])
+    lag = (before.lag_s or 0) + lag_seconds if lag_seconds else None
+    return Wanted(target, lag, measure, least, longest)
+
+
+def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
+    """Return the state in which a copy begins; ``known_rate`` is that of an earlier one."""
+    best = max(START_BYTES_PER_S, known_rate)
+    if idle:
+        return RuleState(None, best)
+    detail = f"{format_bytes(int(START_BYTES_PER_S))}/s until its effect is known"
+    return RuleState(START_BYTES_PER_S, best, reason=PaceReason.STARTING, detail=detail)
+
+
+def decide(
+    state: RuleState, wanted: Wanted, seen: Observation | None, read_bytes_per_s: float
+) -> RuleState:
+    """Return the next state; ``seen`` is None where an interval brought no observation."""
+    state = replace(state, best=max(state.best, read_bytes_per_s))
+    if seen is None:
+        return _blind(state, wanted)
+    state = replace(state, blind=0)
+    over, reason, detail = _judge(wanted, seen)
+    if over > 1:
+        return _slower(state, wanted, over, reason, detail, read_bytes_per_s)
+    if over > CALM:
+        return replace(state, calm=0, settling=0, detail=_shown(state, detail))
+    return _faster(replace(state, calm=state.calm + 1, settling=0), detail, read_bytes_per_s)
+
+
+def floor_of(state: RuleState, wanted: Wanted) -> float:
+    """Return the rate below which the copy is never slowed."""
+    return max(wanted.least_bytes_per_s, state.best / wanted.longest)
+
+
+def _judge(wanted: Wanted, seen: Observation) -> tuple[float, PaceReason, str]:
+    """Return by how much the worst of what is watched exceeds its target, and its words."""
+    found = [(0.0, PaceReason.LATENCY, "")]
+    if wanted.target_ms is not None and seen.p99_ms is not None:
+        words = f"{wanted.measure} {_ms(seen.p99_ms)}, target {_ms(wanted.target_ms)}"
+        found.append((seen.p99_ms / wanted.target_ms, PaceReason.LATENCY, words))
+    if wanted.target_lag_s is not None and seen.lag_s is not None:
+        words = f"replication is {seen.lag_s:.0f} s behind, target {wanted.target_lag_s:.0f} s"
+        found.append((seen.lag_s / wanted.target_lag_s, PaceReason.LAG, words))
+    return max(found, key=lambda each: each[0])
+
+
+def _slower(
+    state: RuleState, wanted: Wanted, over: float, reason: PaceReason, detail: str, read: float
+) -> RuleState:
+    if state.settling:
+        return replace(state, settling=state.settling - 1, calm=0, detail=detail)
+    floor = floor_of(state, wanted)
+    present = max(floor, read if state.rate is None else min(state.rate, max(read, state.rate / 2)))
+    rate = max(floor, present * (HARD if over > FAR else MILD))
+    if rate == floor and state.rate is not None and state.rate <= floor:
+        reason = PaceReason.LONGEST
+    return replace(
+        state, rate=rate, too_much=present, calm=0, settling=1, reason=reason, detail=detail
+    )
+
+
+def _faster(state: RuleState, detail: str, read: float) -> RuleState:
+    if state.rate is None:
+        return replace(state, reason=PaceReason.FULL, detail=detail)
+    if state.calm >= FREE_AFTER and read < USED * state.rate:
+        # Something else holds it back: its repository, or the instance itself.
+        return replace(state, rate=None, too_much=None, reason=PaceReason.FULL, detail=detail)
+    too_much = None if state.calm >= FORGET_AFTER else state.too_much
+    if state.reason is PaceReason.STARTING:
+        rate = state.rate * START_GROWTH
+    elif state.calm < GROWS_AFTER:
+        rate = state.rate
+    elif too_much is None:
+        rate = state.rate * GROWTH
+    else:
+        rate = max(state.rate * LEAST_GROWTH, state.rate + NEARER * (too_much - state.rate))
+    reason = PaceReason.LATENCY if state.reason is PaceReason.LONGEST else state.reason
+    shown = _shown(state, detail)
+    return replace(state, rate=rate, too_much=too_much, reason=reason, detail=shown)
+
+
+def _blind(state: RuleState, wanted: Wanted) -> RuleState:
+    state = replace(state, blind=state.blind + 1, calm=0)
+    if state.blind < BLIND_AFTER:
+        return state
+    most = max(floor_of(state, wanted), state.best * BLIND_SHARE)
+    rate = most if state.rate is None else min(state.rate, most)
+    detail = f"the instance has not answered the probe for {state.blind} intervals"
+    return replace(state, rate=rate, reason=PaceReason.UNKNOWN, detail=detail)
+
+
+def _shown(state: RuleState, detail: str) -> str:
+    return detail or state.detail
+
+
+def _ms(length_ms: float) -> str:
+    return f"{length_ms:.0f} ms" if length_ms >= 10 else f"{length_ms:.1f} ms"

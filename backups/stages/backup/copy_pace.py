@@ -1,0 +1,127 @@
+"""How is a job's copy paced? From its rows to a controller, which follows the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+
+from backups.archive.records import Data, FileOpened, Record
+from backups.engines import engine_named
+from backups.instances.connection import connect, login_of
+from backups.models import Backup, Job
+from backups.models.job import LogLevel
+from backups.pacing.controller import PaceController, PacePlan
+from backups.pacing.facts import PaceFacts
+from backups.pacing.target import PaceColumns, PaceTarget, decide_target
+from backups.pacing.view import PaceView
+from backups.running.run import Run
+from backups.stages.backup.work import BackupWork
+
+SOURCE = "pace"
+# A probe that waits for longer sees nothing any more.
+PROBE_SECONDS = 3
+
+
+class CopyPace:
+    """The pace of one job's copy. It observes the engine and passes all on to the run."""
+
+    def __init__(self, run: Run, work: BackupWork) -> None:
+        self._run = run
+        run.pace = PaceView()
+        plan = plan_of(work.job)
+        self._redo_path = plan.profile.redo_file
+        self._redo_file: int | None = None
+        self._controller = PaceController(
+            plan,
+            partial(
+                connect,
+                login_of(work.job.instance),
+                connect_timeout=PROBE_SECONDS,
+                read_timeout=PROBE_SECONDS,
+            ),
+            run.pace,
+            self._write,
+            on_pause=run.alive,
+        )
+        self.limiter = self._controller.limiter
+
+    def __enter__(self) -> Self:
+        self._controller.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._controller.__exit__(kind, error, trace)
+
+    def follow(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Pass records on; count what is read, stored or not, as a sign of life."""
+        for record in records:
+            self._run.alive()
+            match record:
+                case FileOpened(file, path) if path == self._redo_path:
+                    self._redo_file = file
+                case Data(file, _, payload) if file == self._redo_file:
+                    self._controller.redo_received(len(payload))
+            yield record
+
+    def facts(self) -> PaceFacts:
+        return self._controller.facts()
+
+    # As backups.engines.base.CopyObserver
+
+    def stage_started(self, name: str, at: datetime) -> None:
+        self._controller.stage_started(name)
+        self._run.stage_started(name, at)
+
+    def stage_ended(
+        self, name: str, at: datetime, *, lock_time: timedelta | None = None, detail: str = ""
+    ) -> None:
+        self._controller.stage_ended(name)
+        self._run.stage_ended(name, at, lock_time=lock_time, detail=detail)
+
+    def log(self, source: str, text: str, level: str = "info") -> None:
+        self._controller.engine_line(text)
+        self._run.log(source, text, level)
+
+    def expect(self, *, raw_bytes: int, files: int) -> None:
+        self._run.expect(raw_bytes=raw_bytes, files=files)
+
+    def _write(self, text: str, *, warning: bool = False) -> None:
+        self._run.log(SOURCE, text, LogLevel.WARNING if warning else LogLevel.INFO)
+
+
+def plan_of(job: Job) -> PacePlan:
+    """Return what the copy of a job is to keep to: its schedule decides, then its instance."""
+    rows: list[PaceColumns] = [job.instance]
+    time_zone = ""
+    if job.occurrence is not None:
+        rows.insert(0, job.occurrence.schedule)
+        time_zone = job.occurrence.schedule.time_zone
+    defaults = PaceTarget(
+        settings.PACE_FACTOR, settings.PACE_LAG_SECONDS, settings.THROTTLE_BYTES_PER_S
+    )
+    return PacePlan(
+        target=decide_target(defaults, *rows, time_zone=time_zone),
+        profile=engine_named(job.engine).pacing,
+        threads=settings.COPY_THREADS,
+        longest=float(settings.PACE_LONGEST),
+        known_rate=_known_rate(job),
+    )
+
+
+def _known_rate(job: Job) -> float:
+    """Return the rate of the instance's last backup, which was no faster than is possible."""
+    backups = Backup.objects.filter(instance=job.instance, engine=job.engine)
+    last = backups.exclude(restored_bytes=None).filter(consolidated_from="").first()
+    if last is None or not last.restored_bytes:
+        return 0.0
+    return last.restored_bytes / max(1.0, last.run_time.total_seconds())

@@ -1,0 +1,54 @@
+"""Hooks of tests: entries of a file, and commands that run as whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backups.hooks.definition import Hook
+from backups.hooks.hooks_file import load_hooks
+
+# root has to be named: without a name a hook runs without rights.
+OURSELVES = pwd.getpwuid(os.geteuid()).pw_name
+# Where we may become somebody else, somebody else.
+ANOTHER = "nobody" if os.geteuid() == 0 else OURSELVES
+
+
+def hooks_file(folder: Path, text: str) -> Path:
+    """Write a file that only its owner can change."""
+    file = folder / "hooks.toml"
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
+
+
+def shell_hook(name: str, when: str, script: str, *more: str) -> str:
+    """Return an entry whose command is a script of the shell that every host has."""
+    lines = [f"[{name}]", f'when = "{when}"', f'user = "{OURSELVES}"', *more]
+    return "\n".join([*lines, f"command = ['/bin/sh', '-c', '''{script}''']", ""])
+
+
+def one_hook(folder: Path, text: str) -> Hook:
+    (hook,) = load_hooks(hooks_file(folder, text))
+    return hook
+
+
+@dataclass
+class Watched:
+    """Follows a hook that a test runs; ``stop`` is raised at the first look after a line."""
+
+    lines: list[str] = field(default_factory=list)
+    stop: BaseException | None = None
+    processes: list[tuple[int, float]] = field(default_factory=list)
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
+
+    def started(self, group: int, started: float) -> None:
+        self.processes.append((group, started))
+
+    def check(self) -> None:
+        if self.stop is not None and self.lines:
+            raise self.stop

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from backups.pacing.guard import GuardNews, GuardState, RedoLead, in_words, judge_redo
+from backups.pacing.observation import RedoSeen
+from backups.pacing.profile import PaceProfile, RedoRace
+from backups.pacing.race import TOOL_BUFFER_BYTES, Race
+
+MIB = 1 << 20
+LOG = 100 * MIB
+OVERWRITTEN = PaceProfile(race=RedoRace.OVERWRITTEN)
+
+
+def lead(most: int, least: int = 0) -> RedoLead:
+    return RedoLead(least * MIB, most * MIB, LOG)
+
+
+class TestJudgement:
+    def test_half_a_log_ahead_lifts_the_limit_and_a_quarter_brings_it_back(self) -> None:
+        state = GuardState()
+        lifted = []
+        for most in (10, 49, 50, 40, 26, 24, 49):
+            state, _ = judge_redo(state, lead(most), overwrites=True)
+            lifted.append(state.lifted)
+        assert lifted == [False, False, True, True, True, False, False]
+
+    def test_each_change_is_said_once(self) -> None:
+        state, news = GuardState(), []
+        for most in (60, 70, 90, 95, 20, 20):
+            state, found = judge_redo(state, lead(most), overwrites=True)
+            news += found
+        assert news == [GuardNews.LIFTED, GuardNews.NEAR, GuardNews.LIMITED]
+
+    def test_a_loss_is_said_once_it_is_certain(self) -> None:
+        state, news = judge_redo(GuardState(), lead(109, least=98), overwrites=True)
+        assert GuardNews.LOST not in news
+        state, news = judge_redo(state, lead(112, least=101), overwrites=True)
+        assert news == [GuardNews.LOST]
+        assert judge_redo(state, lead(10), overwrites=True)[0].lost
+
+    def test_redo_that_the_instance_keeps_is_never_lost(self) -> None:
+        state, news = judge_redo(GuardState(), lead(500, least=500), overwrites=False)
+        assert (state.lifted, news) == (True, [GuardNews.LIFTED])
+
+    def test_the_words_say_what_to_do(self) -> None:
+        words = in_words(GuardNews.NEAR, lead(90), overwrites=True)
+        assert "90.0 MiB of redo are not copied yet" in words
+        assert words.endswith("raise innodb_log_file_size")
+
+
+class TestRace:
+    def test_what_has_arrived_is_counted_from_the_checkpoint_before_it(self) -> None:
+        race = Race(OVERWRITTEN)
+        race.begin(RedoSeen(written=1000, checkpoint=400, capacity=LOG))
+        race.receive(500)
+        found = race.lead(RedoSeen(written=60 * MIB, checkpoint=None, capacity=LOG))
+        assert found == RedoLead(60 * MIB - 900 - TOOL_BUFFER_BYTES, 60 * MIB - 900, LOG)
+
+    def test_the_tools_own_log_may_know_better(self) -> None:
+        race = Race(OVERWRITTEN)
+        race.begin(RedoSeen(1000, 400, LOG))
+        race.read_line("Retrying read of log at LSN=5000")
+        race.read_line(">> log scanned up to (4000)")
+        found = race.lead(RedoSeen(6000, None, LOG))
+        assert found is not None
+        assert found.most == 1000
+
+    def test_there_is_none_before_it_begins_and_after_it_ends(self) -> None:
+        race, redo = Race(OVERWRITTEN), RedoSeen(1000, 400, LOG)
+        assert race.lead(redo) is None
+        race.begin(redo)
+        assert race.lead(redo) is not None
+        race.end()
+        assert race.lead(redo) is None
+
+    def test_an_unknown_log_is_no_race_that_can_be_watched(self) -> None:
+        race = Race(OVERWRITTEN)
+        race.begin(None)
+        assert race.lead(RedoSeen(1000, 400, LOG)) is None
+
+    def test_a_donor_keeps_what_is_written_from_the_page_copy_on(self) -> None:
+        race = Race(PaceProfile(race=RedoRace.KEPT))
+        race.begin(RedoSeen(1000, None, LOG))
+        assert race.lead(RedoSeen(1300, None, LOG)) == RedoLead(300, 300, LOG)
