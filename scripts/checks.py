@@ -26,6 +26,7 @@ MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
 PLUGINS = ("MOORING_TEST_MARIADB_PLUGINS", ROOT / "var" / "mariadb-plugins")
 CEPH = ("MOORING_TEST_CEPH", ROOT / "var" / "ceph")
 AZURITE = ("MOORING_TEST_AZURITE", ROOT / "var" / "azurite")
+MEDIA = ("MOORING_TEST_MEDIA_PROGRAMS", ROOT / "var" / "media-programs")
 # What an installation runs; tests and measurements may do what it must not.
 SHIPPED = ("backups", "alerts", "monitor", "scripts")
 # For two cores: tests wait for disks, and those with servers more than they compute.
@@ -76,10 +77,10 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
     """Every test, after the servers that they need."""
     # Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed
     # together. Another is too old to be cloned, to see it refused. MariaDB's plugins are in a
-    # package that would start a service, and so is Ceph. Azurite is npm's.
-    unpacked = (MYSQL, MYSQL57, PLUGINS, CEPH, AZURITE)
+    # package that would start a service, and so are Ceph and Bacula. Azurite is npm's.
+    unpacked = (MYSQL, MYSQL57, PLUGINS, CEPH, AZURITE, MEDIA)
     servers = {name: os.environ.get(name) or str(folder) for name, folder in unpacked}
-    mysql, mysql57, plugins, ceph, azurite = servers.values()
+    mysql, mysql57, plugins, ceph, azurite, media = servers.values()
     if not Path(mysql, "bin/mysqld").exists():
         yield Part("a MySQL to test with", ("bash", "scripts/mysql_server.sh", mysql))
     if not Path(mysql57, "server/mysqld").exists():
@@ -91,6 +92,8 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
         yield Part("an object store", ("bash", "scripts/ceph.sh", ceph))
     if not Path(azurite, "version").exists():
         yield Part("an emulator of Azure", ("bash", "scripts/azurite.sh", azurite))
+    if not Path(media, "usr/lib/bacula/bpipe-fd.so").exists():
+        yield Part("programs for media", ("bash", "scripts/media_programs.sh", media))
     servers |= COMPILED
     yield Part("tests on SQLite, with real servers", pytest(LIVE_WORKERS, *words), servers)
     postgres = (sys.executable, "-m", "scripts.private_postgres")

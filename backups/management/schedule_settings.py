@@ -9,31 +9,24 @@ from typing import Any
 from django.db import models
 
 from backups.models import BackupSchedule
-from backups.models.pace import PACE_COLUMNS
-from backups.models.retention import RETENTION_COLUMNS
 from backups.models.schedule import AtWindowEnd
 from backups.schedules.copies import window_of
 from backups.units import format_duration
 
-_LISTS = ("groups", "tags", "instances", "repositories", "copy_to")
-_COLUMNS = (
-    "name", "origin", "kind", "enabled", "cron", "time_zone", "every_hours", "anchor_at",
-    "after", "after_run", "full_cron", "make_up_full", "covers_all", "window", "grace", "stagger",
-    "expected_duration", "at_window_end", "slow_bytes_per_s", "when_unfit", "catch_up", "retries",
-    "retry_delay", "max_jobs", "consolidate_after",
-    "options", "copy_opens_at", "copy_closes_at", "restore_tests", "restore_test_days",
-    *RETENTION_COLUMNS, *PACE_COLUMNS,
-)  # fmt: skip
+_LISTS = tuple(field.name for field in BackupSchedule._meta.many_to_many)
+# A pause is a state of it.
+_COLUMNS = tuple(
+    field.name
+    for field in BackupSchedule._meta.fields
+    if field.editable and not field.primary_key and not field.name.startswith("paused_")
+)
 # What the first lines of the command have said.
 _SHOWN_BEFORE = ("name", "kind", "enabled", "cron", "time_zone", "full_cron", "window", "grace")
 
 
 def settings_fields(schedule: BackupSchedule) -> dict[str, object]:
     """Return every setting by the name of its column."""
-    columns: dict[str, object] = {
-        name: str(value) if isinstance(value := getattr(schedule, name), models.Model) else value
-        for name in _COLUMNS
-    }
+    columns: dict[str, object] = {name: _plain(getattr(schedule, name)) for name in _COLUMNS}
     return columns | {name: _names(schedule, name) for name in _LISTS}
 
 
@@ -75,6 +68,11 @@ def _differs(schedule: BackupSchedule, field: models.Field[Any, Any]) -> bool:
 
 def _names(schedule: BackupSchedule, name: str) -> list[str]:
     return sorted(getattr(schedule, name).values_list("name", flat=True))
+
+
+def _plain(value: object) -> object:
+    """Return another row as its name."""
+    return str(value) if isinstance(value, models.Model) else value
 
 
 def _written(value: object) -> str:

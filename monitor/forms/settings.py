@@ -1,4 +1,4 @@
-"""The forms of repositories and groups."""
+"""The form of a group."""
 
 from __future__ import annotations
 
@@ -6,62 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms import BoundField
 
 from backups.admin.bases import ModelForm
-from backups.admin.repository import SECRET_FIELDS, RepositoryForm
 from backups.models import Instance, InstanceGroup
-from backups.models.object_lock import OBJECT_LOCK_COLUMNS
-from backups.models.object_store import OBJECT_STORE_COLUMNS
-from backups.models.prices import PRICE_COLUMNS
-from backups.models.repository import PURGE_DELAY
-from backups.models.retention import RETENTION_COLUMNS
-from backups.models.sftp import SFTP_COLUMNS
-from monitor.forms.fields import LengthField
-from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 NAMES_SHOWN = 5
-OBJECT_STORE_FIELDS = (*OBJECT_STORE_COLUMNS, *SECRET_FIELDS, *OBJECT_LOCK_COLUMNS)
-
-
-class RepositorySettingsForm(RepositoryForm):
-    """The form of the Django admin: saving a new one initialises the folder or bucket."""
-
-    keep_for = keep_for_field()
-    purge_delay = LengthField(
-        help_text="A copy that is to be deleted stays restorable for so long, and its deletion can "
-        "be undone. 0s: it is deleted at once.",
-        initial=PURGE_DELAY,
-    )
-
-    class Meta(RepositoryForm.Meta):
-        labels = dict(RETENTION_LABELS)
-        help_texts = dict(RETENTION_HELP)
-
-    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
-        super().__init__(*args, **words)
-        self.fields["path"].help_text = (
-            "Absolute path on the worker's host, a new or empty folder; s3://bucket/prefix, "
-            "gs://bucket/prefix or az://account/container/prefix; sftp://user@host:port/path; or "
-            "media:name/prefix."
-        )
-
-    def settings_fields(self) -> list[BoundField]:
-        """Return the fields beside those of the retention, the prices and a kind of place."""
-        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS, *SFTP_COLUMNS, *PRICE_COLUMNS}
-        return [field for field in self.visible_fields() if field.name not in others]
-
-    def object_store_fields(self) -> list[BoundField]:
-        return [self[name] for name in OBJECT_STORE_FIELDS]
-
-    def sftp_fields(self) -> list[BoundField]:
-        return [self[name] for name in SFTP_COLUMNS]
-
-    def price_fields(self) -> list[BoundField]:
-        return [self[name] for name in PRICE_COLUMNS]
-
-    def retention_fields(self) -> list[BoundField]:
-        return [self[name] for name in RETENTION_COLUMNS]
 
 
 class GroupForm(ModelForm):

@@ -14,7 +14,8 @@ from backups.admin.repository import SECRET_FIELDS
 from backups.models import Instance, Repository
 from backups.retention.second_admin import request_settings
 from monitor.access.roles import Role, needs
-from monitor.forms.settings import RepositorySettingsForm
+from monitor.forms.repository import RepositorySettingsForm
+from monitor.forms.repository_kinds import CHOICES, RepositoryChoice
 from monitor.selectors.repositories import list_repositories
 from monitor.selectors.retention import WhatIf, needs_confirmation, what_if
 from monitor.selectors.settings import key_state, why_repository_stays
@@ -33,9 +34,13 @@ def setting_repositories(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.ADMIN)
 def setting_repository_add(request: HttpRequest) -> HttpResponse:
+    """Ask for the kind first; then show the form of that kind, or the command that adds it."""
+    choice = CHOICES.get(request.GET.get("kind", ""))
     if request.method != "POST":
-        return _page(request, RepositorySettingsForm())
-    form = RepositorySettingsForm(request.POST)
+        if choice is None or choice.by_command:
+            return _choose(request, choice)
+        return _page(request, RepositorySettingsForm(choice=choice))
+    form = RepositorySettingsForm(request.POST, choice=choice)
     if not _save(form, added=True):
         return _page(request, form)
     messages.success(request, f"Repository {form.instance.name} was added.")
@@ -72,6 +77,11 @@ def setting_repository_delete(request: HttpRequest, name: str) -> HttpResponse:
     if delete(request, repository, name, why_repository_stays(repository)):
         return redirect("setting-repositories")
     return redirect("setting-repository-edit", name)
+
+
+def _choose(request: HttpRequest, choice: RepositoryChoice | None) -> HttpResponse:
+    context = {"choices": CHOICES.values(), "choice": choice, "tabs": tabs("repositories")}
+    return render(request, "monitor/settings/repository_kind.html", context)
 
 
 def _save(form: RepositorySettingsForm, *, added: bool) -> bool:

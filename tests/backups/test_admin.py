@@ -255,6 +255,11 @@ class BucketAdminTestCase(TestCase):
         address = address or reverse("setting-repository-add")
         return self.client.post(address, self.fields(**given)).content.decode()
 
+    def move(self, row: Repository, **given: str) -> str:
+        """Save the form of the Django admin, in which a kind may change with the address."""
+        address = reverse("admin:backups_repository_change", args=[row.pk])
+        return self.client.post(address, self.fields(**given)).content.decode()
+
     def test_a_bucket_is_added_and_its_secret_is_never_shown(self) -> None:
         self.save(new_secret_key=SECRET)
         row = Repository.objects.get()
@@ -293,9 +298,11 @@ class BucketAdminTestCase(TestCase):
         row = Repository.objects.get()
         with TemporaryDirectory() as folder:
             DirectoryStore(Path(folder)).initialise(Identity(str(row.uuid), FORMAT_VERSION))
+            # Where settings are made its kind is fixed.
+            self.assertIn("This is of another kind: Folder.", self.save(path=folder, endpoint=""))
             # What has to be cleared is shown.
-            self.assertIn("Only an object store has an endpoint.", self.save(path=folder))
-            self.save(path=folder, endpoint="")
+            self.assertIn("Only an object store has an endpoint.", self.move(row, path=folder))
+            self.move(row, path=folder, endpoint="")
             row.refresh_from_db()
             self.assertEqual((row.path, row.is_folder), (folder, True))
 

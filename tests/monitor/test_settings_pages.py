@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.urls import reverse
 from backups.models import Activity, Instance, InstanceGroup, Repository
 from backups.models.activity import Verb
 from backups.states import JobStatus
+from monitor.forms.repository_kinds import CHOICES
 from tests.monitor.rows import (
     RETENTION_TYPED,
     make_backup,
@@ -175,6 +177,38 @@ class RepositorySettingsTestCase(TestCase):
         response = self.client.post(reverse("setting-repository-add"), form)
         self.assertContains(response, "here is not an absolute path", status_code=422)
 
+    def test_the_kind_is_chosen_first_and_shows_only_its_own_fields(self) -> None:
+        address = reverse("setting-repository-add")
+        page = self.client.get(address)
+        for choice in CHOICES.values():
+            self.assertContains(page, f'href="?kind={choice.key}"')
+            form = self.client.get(address, {"kind": choice.key})
+            self.assertContains(form, choice.sentence)
+            if choice.by_command:
+                self.assertContains(form, "addrepository tapes --path media:archive/site1")
+            else:
+                self.assertEqual(set(form.context["form"].fields), choice.names)
+        self.assertContains(self.client.get(address, {"kind": "floppy"}), 'href="?kind=folder"')
+
+    def test_an_address_of_another_kind_is_refused_inline(self) -> None:
+        form = {"name": "main", "path": "s3://bucket/here", **RETENTION_TYPED}
+        address = reverse("setting-repository-add")
+        page = self.client.post(f"{address}?kind=folder", form)
+        self.assertContains(page, "This is of another kind: S3 bucket.", status_code=422)
+        self.assertNotContains(page, "Region", status_code=422)
+
+    def test_what_somebody_has_entered_is_not_folded_away(self) -> None:
+        repository = make_repository()
+        address = reverse("setting-repository-edit", args=["main"])
+        self.assertFalse(self.opened(address)["Prices, to estimate costs"])
+        repository.price_storage = Decimal("0.02")
+        repository.save()
+        self.assertTrue(self.opened(address)["Prices, to estimate costs"])
+
+    def opened(self, address: str) -> dict[str, bool]:
+        groups = self.client.get(address).context["form"].groups()
+        return {group.legend: group.opened for group in groups}
+
     def test_media_are_added_by_a_command_that_the_page_names(self) -> None:
         form = {"name": "tapes", "path": "media:lto/site1", "enabled": "on", **RETENTION_TYPED}
         response = self.client.post(reverse("setting-repository-add"), form)
@@ -185,7 +219,8 @@ class RepositorySettingsTestCase(TestCase):
         make_repository()
         form = {"name": "main", "path": "media:lto/site1", "enabled": "on", **RETENTION_TYPED}
         address = reverse("setting-repository-edit", args=["main"])
-        self.assertContains(self.client.post(address, form), "and not moved", status_code=422)
+        page = self.client.post(address, form)
+        self.assertContains(page, "another kind: Tape or pipe", status_code=422)
         self.assertEqual(Repository.objects.get().path, "/srv/main")
 
     def test_what_is_else_of_media_is_edited(self) -> None:

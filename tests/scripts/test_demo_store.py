@@ -151,6 +151,6 @@ def test_a_port_of_a_store_that_is_being_killed_becomes_free(
     taken.bind(("127.0.0.1", 0))
     taken.listen()
     port = taken.getsockname()[1]
-    monkeypatch.setattr(demo_store.time, "sleep", lambda _seconds: taken.close())
+    monkeypatch.setattr("scripts.demo_store.time.sleep", lambda _seconds: taken.close())
     demo_store._refuse_taken(Ports(port, port), tmp_path)
     assert taken.fileno() == -1

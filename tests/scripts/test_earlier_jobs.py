@@ -33,7 +33,7 @@ def test_it_waits_for_the_job_of_its_dead_predecessor(
         Job.objects.filter(pk=job.pk).update(status=JobStatus.LOST)
         polled.set()
 
-    monkeypatch.setattr(earlier_jobs.time, "sleep", tick)
+    monkeypatch.setattr("scripts.earlier_jobs.time.sleep", tick)
     wait_for_earlier("shop-1", 60)
     assert polled.is_set()
     said = capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -21,7 +21,7 @@ from backups.management.schedule_rows import (
     schedule_state,
 )
 from backups.management.schedule_settings import settings_fields, settings_rows
-from backups.models import BackupSchedule
+from backups.models import BackupSchedule, Instance
 from backups.pacing.entered import describe_own
 from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
@@ -43,10 +43,7 @@ class Command(MooringCommand):
         covered = list(covered_instances(schedule).order_by("name"))
         found = forecast_next([(schedule, instance.pk) for instance in covered], at)
         forecasts = {each.name: str(one) for each, one in zip(covered, found, strict=True)}
-        offsets = {
-            instance.name: stagger_of(instance.uuid, schedule.pk, schedule.stagger)
-            for instance in covered
-        }
+        offsets = _offsets(schedule, covered)
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
             **_own_fields(schedule, at),
@@ -84,6 +81,10 @@ def _own_fields(schedule: BackupSchedule, at: datetime) -> dict[str, Any]:
         "grace": schedule.grace,
         "pace": describe_own(schedule),
     }
+
+
+def _offsets(schedule: BackupSchedule, covered: Sequence[Instance]) -> dict[str, timedelta]:
+    return {each.name: stagger_of(each.uuid, schedule.pk, schedule.stagger) for each in covered}
 
 
 def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from django.forms import model_to_dict
+from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import now
 
 from backups.admin.repository import RepositoryForm
@@ -30,6 +32,7 @@ from tests.backups.chains.test_chain_jobs import chain, copy_of, damage, forget
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import purge, restore, run_here
 from tests.commands import run_command
+from tests.monitor.rows import RETENTION_TYPED, make_user
 
 __all__ = ["chain"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +64,21 @@ def test_a_chain_is_in_one_file_that_the_extractor_reads(
     words += ["--label", chain[2].label, "--to", str(tmp_path / "by-hand")]
     subprocess.run([sys.executable, "-I", str(SCRIPT), *words], check=True, capture_output=True)
     assert contents_of(tmp_path / "by-hand") == engine.files
+
+
+def test_the_form_of_the_site_adds_the_file_by_name_and_path(
+    chain: list[Backup], target: Path, client: Client
+) -> None:
+    export(chain[2], target)
+    client.force_login(make_user("ada", "admin"))
+    given = {"name": "moved", "path": str(target)}
+    address = reverse("setting-repository-add")
+    # As a folder it is refused.
+    refused = client.post(f"{address}?kind=folder", {**given, **RETENTION_TYPED})
+    assert "another kind: Exported backup" in refused.content.decode()
+    client.post(f"{address}?kind=exported", given)
+    repository = Repository.objects.get(name="moved")
+    assert (repository.kind, repository.enabled) == ("file", False)
 
 
 def test_another_mooring_takes_the_file_as_a_repository(
