@@ -30,7 +30,7 @@ OF_SCHEDULE = "Blank: as the instance says."
 
 
 # Any: what Django hands to fields.
-class LimitField(forms.CharField):
+class PaceLimitField(forms.CharField):
     """A rate such as 20M; full is 0, blank is None."""
 
     def __init__(self, **options: Any) -> None:
@@ -60,8 +60,8 @@ class LimitField(forms.CharField):
         return None
 
 
-def limit_field() -> LimitField:
-    return LimitField(
+def limit_field() -> PaceLimitField:
+    return PaceLimitField(
         label=PACE_LABELS["pace_bytes_per_s"],
         required=False,
         help_text="Most bytes per second that a backup reads, at any hour: 20M. full: no limit.",

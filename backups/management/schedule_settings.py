@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 
 from backups.models import BackupSchedule
+from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from backups.schedules.copies import window_of
 from backups.units import format_duration
@@ -19,7 +20,7 @@ _COLUMNS = (
     "full_cron", "make_up_full", "covers_all", "window", "grace", "stagger", "expected_duration",
     "at_window_end", "catch_up", "retries", "retry_delay", "max_jobs", "consolidate_after",
     "options", "copy_opens_at", "copy_closes_at", "restore_tests", "restore_test_days",
-    *RETENTION_COLUMNS,
+    *PACE_COLUMNS, *RETENTION_COLUMNS,
 )  # fmt: skip
 # What the first lines of the command have said.
 _SHOWN_BEFORE = ("name", "kind", "enabled", "cron", "time_zone", "full_cron", "window", "grace")

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from backups.admin.pace import LimitField
+from backups.admin.pace import PaceLimitField
 
 
 # Any: what Django hands to fields.
-class RateField(LimitField):
+class RateField(PaceLimitField):
     """Bytes per second: 20M, 1.5G or a number. Blank is None; full is no rate."""
 
     def __init__(self, **options: Any) -> None:

@@ -59,7 +59,6 @@ class Command(MooringCommand):
             "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
-            "pace": describe_own(schedule),
             "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
             "forecasts": forecasts,
