@@ -25,10 +25,11 @@ from bench.database import OPTIONS, Database, free_bytes
 from bench.kindness_sections import Kindness
 from bench.kindness_targets import BURSTS, MARIADB, MYSQL, RATIOS
 from bench.load import WriteLoad
+from bench.measure import MIB
 from bench.mooring import ROOT, Mooring
 from bench.mysql_database import MysqlDatabase
 from bench.program import empty_folders, measure_and_show
-from bench.redo_burst import LOG_BYTES, RedoBurst
+from bench.redo_burst import LOG_MIB, RedoBurst
 from bench.report import PROGRAMS as REPORTED
 from bench.rounds import say
 from bench.samples import Samples
@@ -74,6 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--redo-burst", type=count, metavar="RUNS", help="instead: bursts over a small redo log"
     )
+    parser.add_argument(
+        "--log-mib", type=count, default=LOG_MIB, help=f"redo log of bursts ({LOG_MIB})"
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "bench", help="kept folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
     return parser
@@ -109,13 +113,14 @@ def _play(
     say(f"{database.name}: filling where that was not done, starting, warming")
     database.fill()
     folder = asked.work.resolve() / "measured"
+    log_bytes = asked.log_mib * MIB
     if asked.redo_burst:
-        database.options = {**OPTIONS, "innodb-log-file-size": str(LOG_BYTES)}
+        database.options = {**OPTIONS, "innodb-log-file-size": str(log_bytes)}
     with database.running() as server:
         mooring.add(database)
         if asked.redo_burst:
             section = BURSTS[isinstance(database, MysqlDatabase)]
-            burst = RedoBurst(server, mooring, samples, folder, asked.redo_burst)
+            burst = RedoBurst(server, mooring, samples, folder, asked.redo_burst, log_bytes)
             burst.play_bursts(section, database)
             return
         writers = WriteLoad(server, folder, rate=asked.rate, table_rows=database.rows_per_table)
