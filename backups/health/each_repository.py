@@ -78,7 +78,12 @@ def look_apart(
         return found, None
 
     for repository, answer in ask_each(by_repository, look_at_all):
-        found, error = (list[T](), answer) if isinstance(answer, MooringError) else answer
+        found: list[T] = []
+        error: MooringError | None
+        if isinstance(answer, MooringError):
+            error = answer
+        else:
+            found, error = answer
         if error is not None:
             logger.warning(
                 "%s is not used until the next pass: %s",
@@ -86,7 +91,7 @@ def look_apart(
                 error,
                 extra={"action": "repository_left", "repository": repository.name},
             )
-        missing = [None] * (len(by_repository[repository]) - len(found))
+        missing: list[T | None] = [None] * (len(by_repository[repository]) - len(found))
         yield from zip(by_repository[repository], [*found, *missing], strict=True)
 
 

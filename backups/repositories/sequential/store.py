@@ -169,8 +169,7 @@ class SequentialStore:
         """Whether it is stored, by the catalog and by the medium."""
         _refuse_unsafe(name)
         if name == IDENTITY_NAME:
-            piece = self._newest(name) or self._piece(name, 1)
-            return self.medium.holds(piece.name)
+            return self.medium.holds((self._newest(name) or self._piece(name, 1)).name)
         if (piece := self._newest(name)) is None:
             return False
         found = self.medium.holds(piece.name)

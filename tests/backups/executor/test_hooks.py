@@ -37,7 +37,7 @@ from backups.tasks import run_owed_hooks
 from backups.transitions.jobs import claim
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.hooks.made import hooks_file, shell_hook
+from tests.backups.hooks.made import Hooks, shell_hook
 from tests.backups.taking import (
     Running,
     made_by_schedule,
@@ -48,30 +48,6 @@ from tests.backups.taking import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-# Each writes down that it ran, and how its job ended.
-NOTE = 'echo "$MOORING_HOOK $MOORING_RESULT" >> {notes}'
-
-
-class Hooks:
-    """The hooks file of a test, and what its hooks have written down."""
-
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self.notes = folder / "notes"
-        self.notes.touch()
-        self._folder = folder
-        settings.HOOKS_FILE = folder / "hooks.toml"
-
-    def write(self, *entries: str) -> None:
-        hooks_file(self._folder, "\n".join(entries))
-
-    def note(self, name: str, when: str, *more: str, then: str = "true") -> str:
-        """Return an entry whose hook writes down that it ran."""
-        return shell_hook(name, when, f"{NOTE.format(notes=self.notes)}; {then}", *more)
-
-    @property
-    def ran(self) -> list[str]:
-        return self.notes.read_text().splitlines()
 
 
 @pytest.fixture

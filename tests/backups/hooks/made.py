@@ -7,6 +7,8 @@ import pwd
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_django import Settings
+
 from backups.hooks.definition import Hook
 from backups.hooks.hooks_file import load_hooks
 
@@ -52,3 +54,28 @@ class Watched:
     def check(self) -> None:
         if self.stop is not None and self.lines:
             raise self.stop
+
+
+# Each writes down that it ran, and how its job ended.
+NOTE = 'echo "$MOORING_HOOK $MOORING_RESULT" >> {notes}'
+
+
+class Hooks:
+    """The hooks file of a test, and what its hooks have written down."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.notes = folder / "notes"
+        self.notes.touch()
+        self._folder = folder
+        settings.HOOKS_FILE = folder / "hooks.toml"
+
+    def write(self, *entries: str) -> None:
+        hooks_file(self._folder, "\n".join(entries))
+
+    def note(self, name: str, when: str, *more: str, then: str = "true") -> str:
+        """Return an entry whose hook writes down that it ran."""
+        return shell_hook(name, when, f"{NOTE.format(notes=self.notes)}; {then}", *more)
+
+    @property
+    def ran(self) -> list[str]:
+        return self.notes.read_text().splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,11 +223,12 @@ def test_a_medium_that_denies_everything_is_not_believed(tmp_path: Path, broken:
     store.initialise(Identity(UUID, FORMAT_VERSION))
     put(store)
     (tmp_path / "down").touch()
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: store.remove("a/one"),
         lambda: store.remove_tree("a"),
         lambda: store.exists("a/one"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(RepositoryError, match="is there is unknown: the medium reports neith"):
             attempt()
     assert list(store.list("a")) == ["a/one"]
