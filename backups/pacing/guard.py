@@ -64,7 +64,11 @@ class RedoLead:
     @property
     def is_too_small(self) -> bool:
         """Whether this log may be written over before a slowed copy has reacted."""
-        writes = self.bytes_per_s is None or self.bytes_per_s >= TRICKLE_BYTES_PER_S
+        if self.bytes_per_s is None:
+            # The next look is late: nobody knows what is written meanwhile.
+            writes = self.age_s > REACTION_SECONDS
+        else:
+            writes = self.bytes_per_s >= TRICKLE_BYTES_PER_S
         return writes and self.capacity < LEAST_LOG_BYTES
 
 

@@ -51,8 +51,10 @@ class TestJudgement:
         quiet = replace(small, bytes_per_s=TRICKLE_BYTES_PER_S - 1.0)
         state, _ = judge_redo(state, quiet, overwrites=True)
         assert not state.lifted
-        # Not known yet whether it is written.
-        assert judge_redo(state, replace(small, bytes_per_s=None), overwrites=True)[0].lifted
+        # Not known yet whether it is written, and not known for too long.
+        first = replace(small, bytes_per_s=None)
+        assert not judge_redo(state, first, overwrites=True)[0].lifted
+        assert judge_redo(state, replace(first, age_s=1.1), overwrites=True)[0].lifted
         enough = replace(small, capacity=LEAST_LOG_BYTES)
         assert not judge_redo(GuardState(), enough, overwrites=True)[0].lifted
         assert "too small to slow the copy down" in in_words(

@@ -16,6 +16,8 @@ MIB = 1 << 20
 # The tool sends redo in such pieces, and reads it this fast once what is before it was taken.
 PIECE, TOOL_BYTES_PER_S = 10 * MIB, 100 * MIB
 STEP = 0.1
+# When the copy begins.
+BEGIN = 1.0
 
 # How much is written until a moment.
 Written = Callable[[float], float]
@@ -38,23 +40,28 @@ def waves(mib_per_s: float, seconds: float) -> Written:
 def slowed_copy(capacity: int, written: Written, seconds: float = 20.0) -> tuple[float, float]:
     """Return the worst share not read by the tool, and for which share of the time it was slowed.
 
-    While it is slowed it reads no redo at all: its pipe is full of pages. Nothing holds it back
-    before the first look.
+    While it is slowed it reads no redo at all: its pipe is full of pages. The probe was connected
+    before the tool.
     """
+
+    def seen(at: float) -> RedoSeen:
+        return RedoSeen(int(written(at)), None, capacity, at)
+
     race, state = Race(PaceProfile(race=RedoRace.OVERWRITTEN)), GuardState()
-    race.begin(RedoSeen(0, 0, capacity))
-    read, sent, lifted_for, worst, slowed = 0.0, 0, REACTION_SECONDS, 0.0, 0
+    race.lead(seen(BEGIN - STEP), BEGIN)
+    race.begin(seen(BEGIN))
+    begins = read = written(BEGIN)
+    sent, lifted_for, worst, slowed = 0, REACTION_SECONDS, 0.0, 0
     for step in range(1, int(seconds / STEP)):
-        at = step * STEP
+        at = BEGIN + step * STEP
         if lifted_for > REACTION_SECONDS * 0.6:
             read = min(written(at), read + TOOL_BYTES_PER_S * STEP)
         worst = max(worst, (written(at) - read) / capacity)
-        arrived = int(read // PIECE) * PIECE
+        arrived = int((read - begins) // PIECE) * PIECE
         race.receive(arrived - sent)
         sent = arrived
         # The controller acts on the look before.
-        seen = RedoSeen(int(written(at - STEP)), None, capacity, at - STEP)
-        if (lead := race.lead(seen, at)) is not None:
+        if (lead := race.lead(seen(at - STEP), at)) is not None:
             state, _ = judge_redo(state, lead, overwrites=True)
         lifted_for = lifted_for + STEP if state.lifted else 0.0
         slowed += not state.lifted
