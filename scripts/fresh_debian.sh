@@ -10,8 +10,8 @@
 # Packages come from wherever this machine takes its own: apt's mirror and proxies, pip's and npm's
 # configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and, for the
 # suite of this machine, MOORING_TEST_MYSQL57, _CEPH and _MEDIA_PROGRAMS may name unpacked ones to
-# use instead of fetching them: these need libraries that other suites lack. MariaDB's plugins are always
-# fetched: those of this machine may be of another release.
+# use instead of fetching them: these need libraries that other suites lack. The plugins of MariaDB
+# are always fetched: those of this machine may be of another release.
 # --keep leaves the folder, to look at.
 set -euo pipefail
 
