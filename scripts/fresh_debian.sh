@@ -9,9 +9,9 @@
 #
 # Packages come from wherever this machine takes its own: apt's mirror and proxies, pip's and npm's
 # configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and, for the
-# suite of this machine, MOORING_TEST_MYSQL57 and MOORING_TEST_CEPH may name unpacked servers to use
-# instead of fetching them: these need libraries that other suites lack. MariaDB's plugins are always
-# fetched: those of this machine may be of another release.
+# suite of this machine, MOORING_TEST_MYSQL57, _CEPH and _MEDIA_PROGRAMS may name unpacked ones to
+# use instead of fetching them: these need libraries that other suites lack. The plugins of MariaDB
+# are always fetched: those of this machine may be of another release.
 # --keep leaves the folder, to look at.
 set -euo pipefail
 
@@ -79,7 +79,7 @@ configure() {
     [[ ! -d $file || -d $root$file ]] || bind "$file"
   done
   for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}" "${MOORING_TEST_CEPH:-}" \
-    "${MOORING_TEST_AZURITE:-}"; do
+    "${MOORING_TEST_AZURITE:-}" "${MOORING_TEST_MEDIA_PROGRAMS:-}"; do
     # Its programs know where their libraries are, so it has to have the same path.
     [[ -z $file ]] || bind "$file"
   done
@@ -154,7 +154,8 @@ for program in mmdebstrap unshare git; do
   command -v "$program" >/dev/null || fail "$program is not installed" \
     "On Debian: apt-get install mmdebstrap util-linux git."
 done
-[[ $suite == "$(own_suite)" ]] || unset MOORING_TEST_MYSQL57 MOORING_TEST_CEPH
+[[ $suite == "$(own_suite)" ]] ||
+  unset MOORING_TEST_MYSQL57 MOORING_TEST_CEPH MOORING_TEST_MEDIA_PROGRAMS
 steps=("${@:2}")
 [[ ${#steps[@]} -gt 0 ]] || steps=("demo --once" test)
 

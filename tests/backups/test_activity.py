@@ -23,7 +23,8 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 # They only look.
 READING = {
     "checkcopies", "checkkeys", "doctor", "listbackups", "listbinlogs", "listdeletions",
-    "listschedules", "listtransactions", "showbackup", "showschedule",
+    "listhooks", "listschedules", "listtransactions", "showbackup", "showdefinition",
+    "showschedule",
     # A process; what is asked of it was recorded then.
     "receivebinlogs",
 }  # fmt: skip
@@ -38,7 +39,8 @@ def test_every_command_that_changes_something_leaves_a_row() -> None:
     # What a page confirms as well records it itself.
     ways = re.compile(
         r"\b(record|create_\w+_job|request_cancel|confirm_\w+|accept_changed|hold_backup"
-        r"|release_backup|keep_backup|recover_repository|expire_backups|enable_archive|give_up)\("
+        r"|release_backup|keep_backup|recover_repository|expire_backups|enable_archive|give_up"
+        r"|set_limit)\("
     )
     silent = {
         path.stem

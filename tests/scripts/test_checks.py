@@ -36,6 +36,8 @@ def test_servers_that_are_there_are_not_fetched(
         ("MOORING_TEST_MYSQL57", "server/mysqld"),
         ("MOORING_TEST_MARIADB_PLUGINS", "ha_rocksdb.so"),
         ("MOORING_TEST_CEPH", "usr/bin/radosgw"),
+        ("MOORING_TEST_AZURITE", "version"),
+        ("MOORING_TEST_MEDIA_PROGRAMS", "usr/lib/bacula/bpipe-fd.so"),
     ):
         monkeypatch.setenv(variable, str(tmp_path))
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
@@ -60,15 +62,19 @@ def test_servers_that_are_missing_are_fetched_first(
     monkeypatch.setenv("MOORING_TEST_MYSQL57", str(tmp_path / "mysql57"))
     monkeypatch.setenv("MOORING_TEST_MARIADB_PLUGINS", str(tmp_path / "plugins"))
     monkeypatch.setenv("MOORING_TEST_CEPH", str(tmp_path / "ceph"))
+    monkeypatch.setenv("MOORING_TEST_AZURITE", str(tmp_path / "azurite"))
+    monkeypatch.setenv("MOORING_TEST_MEDIA_PROGRAMS", str(tmp_path / "media"))
     parts = list(checks.all_tests([]))
-    assert [part.name for part in parts[:4]] == [
+    assert [part.name for part in parts[:6]] == [
         "a MySQL to test with",
         "a MySQL to refuse",
         "MariaDB's plugins",
         "an object store",
+        "an emulator of Azure",
+        "programs for media",
     ]
-    assert parts[4].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
-    assert parts[4].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
+    assert parts[6].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
+    assert parts[6].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
 
 
 def test_our_own_plugins_follow_the_installed_server(monkeypatch: pytest.MonkeyPatch) -> None:

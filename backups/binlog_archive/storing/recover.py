@@ -89,7 +89,10 @@ def _registered(locks: BucketLocks, copy: SegmentCopy) -> list[_PieceObject]:
             f"no version of {copy.path} with its manifest is in {copy.repository.address}",
             hint="Restore from the copy in another repository.",
         )
+    # A store's times are of whole seconds: within the manifest's own the size decides.
     before = [each for each in data if each.stored_at <= manifests[-1].stored_at]
+    sizes = {copy.stored_bytes - manifest.size for manifest in manifests}
+    before = [each for each in before if each.size in sizes] or before
     return [
         _PieceObject(copy.path, (before or data[-1:])[0], found[copy.path]),
         _PieceObject(name, manifests[0], found[name]),
