@@ -25,10 +25,11 @@ from bench.database import OPTIONS, Database, free_bytes
 from bench.kindness_sections import Kindness
 from bench.kindness_targets import BURSTS, MARIADB, MYSQL, RATIOS
 from bench.load import WriteLoad
+from bench.measure import MIB
 from bench.mooring import ROOT, Mooring
 from bench.mysql_database import MysqlDatabase
 from bench.program import empty_folders, measure_and_show
-from bench.redo_burst import LOG_BYTES, RedoBurst
+from bench.redo_burst import LOG_MIB, RedoBurst
 from bench.report import PROGRAMS as REPORTED
 from bench.rounds import say
 from bench.samples import Samples
@@ -41,6 +42,8 @@ PROGRAMS = {
     MARIADB: ("mariadbd", "mariadb-backup", "mariadb-dump", "sysbench", "zstd"),
     MYSQL: ("sysbench", "zstd"),
 }
+# A burst has no other tool beside it.
+BURST_PROGRAMS = {MARIADB: ("mariadbd", "mariadb-backup", "sysbench"), MYSQL: ("sysbench",)}
 # Both databases, a clone of one, and what is stored.
 ROOM_FACTOR = 4.5
 
@@ -71,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--load-seconds", type=count, default=30, help="without a backup (30)")
     parser.add_argument(
         "--redo-burst", type=count, metavar="RUNS", help="instead: bursts over a small redo log"
+    )
+    parser.add_argument(
+        "--log-mib", type=count, default=LOG_MIB, help=f"redo log of bursts ({LOG_MIB})"
     )
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "bench", help="kept folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
@@ -107,13 +113,14 @@ def _play(
     say(f"{database.name}: filling where that was not done, starting, warming")
     database.fill()
     folder = asked.work.resolve() / "measured"
+    log_bytes = asked.log_mib * MIB
     if asked.redo_burst:
-        database.options = {**OPTIONS, "innodb-log-file-size": str(LOG_BYTES)}
+        database.options = {**OPTIONS, "innodb-log-file-size": str(log_bytes)}
     with database.running() as server:
         mooring.add(database)
         if asked.redo_burst:
             section = BURSTS[isinstance(database, MysqlDatabase)]
-            burst = RedoBurst(server, mooring, samples, folder, asked.redo_burst)
+            burst = RedoBurst(server, mooring, samples, folder, asked.redo_burst, log_bytes)
             burst.play_bursts(section, database)
             return
         writers = WriteLoad(server, folder, rate=asked.rate, table_rows=database.rows_per_table)
@@ -129,8 +136,9 @@ def _play(
 
 def _problem(asked: argparse.Namespace) -> str:
     """Return what keeps this from being measured here; nothing is made before."""
+    needed = BURST_PROGRAMS if asked.redo_burst else PROGRAMS
     try:
-        for name in sorted({name for section in asked.only for name in PROGRAMS[section]}):
+        for name in sorted({name for section in asked.only for name in needed[section]}):
             program(name)
         if MYSQL in asked.only:
             find_mysqld(asked.mysqld)

@@ -15,12 +15,12 @@ from backups.programs.private_server import PrivateServer
 from bench.database import SCHEMA, Database, await_idle
 from bench.kindness_sections import FULL_SPEED, LISTENING
 from bench.kindness_targets import FULL, PACED
-from bench.measure import BenchError
+from bench.measure import MIB, BenchError
 from bench.mooring import Mooring
 from bench.rounds import Rounds, say
 
 # MySQL's least is 8 MiB; MariaDB stops writers at about three quarters of it.
-LOG_BYTES = 16 * 1024 * 1024
+LOG_MIB = 16
 POLL_SECONDS = 0.02
 ROWS_AT_ONCE = 2000
 
@@ -28,6 +28,8 @@ ROWS_AT_ONCE = 2000
 @dataclass(slots=True)
 class RedoBurst(Rounds):
     """So many runs as there are rounds."""
+
+    log_bytes: int = LOG_MIB * MIB
 
     def play_bursts(self, section: str, database: Database) -> None:
         """At full speed too: what that loses as well is not lost to the pace."""
@@ -47,7 +49,11 @@ class RedoBurst(Rounds):
             wall_s = time.perf_counter() - began
         if not burst.written_bytes:
             raise BenchError("nothing was written while the backup was taken")
-        return {**noted, "wall_s": wall_s, "redo_logs_written": burst.written_bytes / LOG_BYTES}
+        return {
+            **noted,
+            "wall_s": wall_s,
+            "redo_logs_written": burst.written_bytes / self.log_bytes,
+        }
 
 
 def take_or_lose(

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -31,7 +31,7 @@ from backups.pacing.words import PaceLog, baseline_words, summary_words
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.1
 # The copy waits no longer than this for the time before it to be seen.
 MOST_WAIT_SECONDS = 5.0
 # An interval counts as without an observation when none came for this long.
@@ -80,7 +80,8 @@ class PaceController:
         """``on_pause`` is called again and again while the copy waits, which is no stall."""
         self._plan, self._view = plan, view
         self._log = PaceLog(log)
-        self._probe = Probe(connect)
+        overwrites = plan.profile.race is RedoRace.OVERWRITTEN
+        self._probe = Probe(connect, watches_redo=overwrites)
         self._probing = False
         self._race = Race(plan.profile)
         # The copy reads nothing until the time before it was seen.
@@ -181,11 +182,13 @@ class PaceController:
                 self._tally.limit(at - self._ticked_at, self.limiter.bytes_per_s, now.reason)
             self._ticked_at = at
             self._start_probe()
+            if self._probing:
+                self._watch_redo(at)
             if self._wanted is None and self._waits(at):
+                self._hold()
                 return
             if self._probing:
                 self._follow_probe(at)
-                self._watch_redo()
             self._apply()
 
     def _start_probe(self) -> None:
@@ -214,6 +217,13 @@ class PaceController:
         self._log.always(baseline_words(before, server, self._wanted))
         return False
 
+    def _hold(self) -> None:
+        """Let the copy wait, unless it would lose its redo meanwhile."""
+        if self._guard.lifted or self._race.is_unseen:
+            self._apply()
+        elif not self._locked:
+            self.limiter.set(HELD)
+
     def _follow_probe(self, at: float) -> None:
         """Have the rule decide, once for each interval."""
         latest = self._probe.latest
@@ -232,9 +242,9 @@ class PaceController:
         if seen.error:
             self._log.note("probe", f"the instance cannot be watched: {seen.error}", warning=True)
 
-    def _watch_redo(self) -> None:
-        if (lead := self._race.lead(self._probe.redo)) is None:
-            self._guard = GuardState(near=self._guard.near, lost=self._guard.lost)
+    def _watch_redo(self, at: float) -> None:
+        if (lead := self._race.lead(self._probe.redo, at)) is None:
+            self._guard = replace(self._guard, lifted=False)
             return
         overwrites = self._plan.profile.race is RedoRace.OVERWRITTEN
         was = self._guard.lifted
@@ -243,7 +253,7 @@ class PaceController:
         for each in news:
             bad = each in {GuardNews.NEAR, GuardNews.LOST}
             # Without a limit nothing is lifted.
-            if bad or self.limiter.bytes_per_s is not None or was:
+            if bad or each is GuardNews.SMALL or self.limiter.bytes_per_s is not None or was:
                 self._log.note(each.value, in_words(each, lead, overwrites=overwrites), warning=bad)
 
     def _apply(self) -> None:
@@ -262,7 +272,9 @@ class PaceController:
     def _decide(self) -> tuple[float | None, PaceReason, str]:
         if self._locked:
             return None, PaceReason.LOCKED, f"{', '.join(sorted(self._locked))} of the engine"
-        if self._guard.lifted:
+        # Nothing holds the copy back for a look at a redo log that has not been seen.
+        unseen = self._plan.watches and self._wanted is None and self._race.is_unseen
+        if self._guard.lifted or unseen:
             return None, PaceReason.REDO, "redo that is not copied yet"
         hand = self._view.by_hand
         if hand == 0:

@@ -3,8 +3,15 @@
 mariadb-backup reads the server's redo log while it copies. The server overwrites that log in a
 circle: redo that is not copied in time is gone, and so is the backup. How much of it was copied is
 known only to within the tool's own buffer, so the worse end counts for the decision, and the better
-one for a loss. MySQL keeps redo for a clone, in files of its own: nothing is lost, but its disk
-fills until the copy has come to it.
+one for a loss. What the instance may write until a lifted limit takes effect counts as well. In a
+small log there is no room for both: there a copy is not slowed at all while redo is written, so
+that it is never worse off than one at full speed.
+
+How old the instance's last checkpoint is adds nothing: it may write over redo before it, whether
+or not that was copied, and can move it at any time.
+
+MySQL keeps redo for a clone, in files of its own: nothing is lost, but its disk fills until the
+copy has come to it.
 """
 
 from __future__ import annotations
@@ -19,6 +26,17 @@ LIFT_AT = 0.5
 # ... until no more than this one is left.
 LIMIT_AGAIN_AT = 0.25
 WARN_AT = 0.85
+# What mariadb-backup collects of a file before it sends it, and a pipe that is full.
+TOOL_BUFFER_BYTES = 11 << 20
+# From the first byte of a burst until the tool reads redo without a limit: the look of the probe,
+# the one of the controller, and what is in the tool's buffers before its redo.
+REACTION_SECONDS = 1.0
+# What an instance may begin to write at any moment.
+BURST_BYTES_PER_S = 32 << 20
+# A smaller log may be written over before a copy that is slowed has reacted.
+LEAST_LOG_BYTES = TOOL_BUFFER_BYTES + int(BURST_BYTES_PER_S * REACTION_SECONDS)
+# An instance that writes less is one that writes nothing.
+TRICKLE_BYTES_PER_S = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +46,30 @@ class RedoLead:
     least: int
     most: int
     capacity: int
+    # How fast it is written, at worst and lately; None: not known yet.
+    bytes_per_s: float | None = 0.0
+    # How old all of this is.
+    age_s: float = 0.0
 
     @property
     def share(self) -> float:
         return self.most / self.capacity if self.capacity > 0 else 0.0
+
+    @property
+    def share_expected(self) -> float:
+        """The share by the time that a lifted limit takes effect."""
+        written = (self.bytes_per_s or 0.0) * (REACTION_SECONDS + self.age_s)
+        return (self.most + written) / self.capacity if self.capacity > 0 else 0.0
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether this log may be written over before a slowed copy has reacted."""
+        if self.bytes_per_s is None:
+            # The next look is late: nobody knows what is written meanwhile.
+            writes = self.age_s > REACTION_SECONDS
+        else:
+            writes = self.bytes_per_s >= TRICKLE_BYTES_PER_S
+        return writes and self.capacity < LEAST_LOG_BYTES
 
 
 class GuardNews(enum.Enum):
@@ -39,6 +77,7 @@ class GuardNews(enum.Enum):
 
     LIFTED = "lifted"
     LIMITED = "limited"
+    SMALL = "small"
     NEAR = "near"
     LOST = "lost"
 
@@ -50,6 +89,7 @@ class GuardState:
     lifted: bool = False
     near: bool = False
     lost: bool = False
+    small: bool = False
 
 
 def judge_redo(
@@ -58,8 +98,11 @@ def judge_redo(
     """Return the next state and the news; ``overwrites``: redo that is not copied is lost."""
     news = []
     share = lead.share
-    lifted = share >= (LIMIT_AGAIN_AT if state.lifted else LIFT_AT)
-    if lifted != state.lifted:
+    small = overwrites and lead.is_too_small
+    lifted = small or lead.share_expected >= (LIMIT_AGAIN_AT if state.lifted else LIFT_AT)
+    if small and not state.small:
+        news.append(GuardNews.SMALL)
+    elif lifted != state.lifted:
         news.append(GuardNews.LIFTED if lifted else GuardNews.LIMITED)
     near = overwrites and share >= (LIFT_AT if state.near else WARN_AT)
     if near and not state.near:
@@ -67,7 +110,10 @@ def judge_redo(
     lost = overwrites and lead.least > lead.capacity
     if lost and not state.lost:
         news.append(GuardNews.LOST)
-    return replace(state, lifted=lifted, near=near, lost=state.lost or lost), news
+    following = replace(
+        state, lifted=lifted, near=near, lost=state.lost or lost, small=state.small or small
+    )
+    return following, news
 
 
 def in_words(news: GuardNews, lead: RedoLead, *, overwrites: bool) -> str:
@@ -75,9 +121,15 @@ def in_words(news: GuardNews, lead: RedoLead, *, overwrites: bool) -> str:
     ahead, whole = format_bytes(lead.most), format_bytes(lead.capacity)
     match news:
         case GuardNews.LIFTED if overwrites:
+            rate = format_bytes(int(lead.bytes_per_s or 0))
             return (
-                f"full speed: up to {ahead} of redo are not copied yet, and the instance "
-                f"overwrites its log after {whole}"
+                f"full speed: up to {ahead} of redo are not copied yet, {rate}/s are written, and "
+                f"the instance overwrites its log after {whole}"
+            )
+        case GuardNews.SMALL:
+            return (
+                f"the redo log of {whole} is too small to slow the copy down: it is read at full "
+                f"speed while the instance writes; raise innodb_log_file_size"
             )
         case GuardNews.LIFTED:
             return f"full speed: the instance keeps {ahead} of redo until the copy has them"

@@ -23,6 +23,8 @@ class RedoSeen:
     written: int
     checkpoint: int | None
     capacity: int
+    # When, in seconds of a monotonic clock.
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

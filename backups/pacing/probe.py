@@ -55,8 +55,9 @@ class ProbeResult:
 class Probe:
     """Watches an instance until it is closed. Any thread may read what it saw."""
 
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
+    def __init__(self, connect: Connect, *, watches_redo: bool = False) -> None:
+        """``watches_redo``: the redo log is looked at as often as what is running."""
+        self._connect, self._watches_redo = connect, watches_redo
         self._end = threading.Event()
         self._known = threading.Event()
         self.latest = ProbeResult()
@@ -134,9 +135,11 @@ class Probe:
         began = time.monotonic()
         while True:
             asked = time.monotonic()
-            running = server.look()
+            often = bool(server.look())
+            if self._watches_redo:
+                self.redo, often = server.look_at_redo(), True
             cost = time.monotonic() - asked
-            pause = max(LOOK_SECONDS if running else IDLE_LOOK_SECONDS, cost / MOST_COST)
+            pause = max(LOOK_SECONDS if often else IDLE_LOOK_SECONDS, cost / MOST_COST)
             pause = min(pause, LONGEST_LOOK_PAUSE_SECONDS)
             left = began + seconds - time.monotonic()
             if left <= pause or self._end.wait(min(pause, left)):

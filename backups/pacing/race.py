@@ -1,4 +1,4 @@
-"""How far is the instance's redo ahead of what the copy has of it?
+"""How far is the instance's redo ahead of what the copy has of it, and how fast is it written?
 
 What the copy has is counted as it arrives, from the last checkpoint before the engine began. The
 tool collects redo in a buffer before it sends any, and names LSNs in its log now and then.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 
-from backups.pacing.guard import RedoLead
+from backups.pacing.guard import TOOL_BUFFER_BYTES, RedoLead
 from backups.pacing.observation import RedoSeen
 from backups.pacing.profile import PaceProfile, RedoRace
+from backups.pacing.write_rate import WriteRate
 
-# What mariadb-backup collects of a file before it sends it, and a pipe that is full.
-TOOL_BUFFER_BYTES = 11 << 20
 _SCANNED = re.compile(r"log scanned up to \((\d{1,19})\)|Retrying read of log at LSN=(\d{1,19})")
 
 
@@ -26,6 +25,12 @@ class Race:
         self._received = 0
         self._scanned = 0
         self._on = False
+        self._rate = WriteRate()
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether redo may be overwritten, and the instance has not shown any of it yet."""
+        return self._on and self._kind is RedoRace.OVERWRITTEN and self._begins is None
 
     def begin(self, redo: RedoSeen | None) -> None:
         """The race begins, with the redo log as it was seen last; None: as it is seen first."""
@@ -46,18 +51,26 @@ class Race:
         if match := _SCANNED.search(text):
             self._scanned = max(self._scanned, int(match[1] or match[2]))
 
-    def lead(self, redo: RedoSeen | None) -> RedoLead | None:
-        """Return by how much the instance is ahead; None: there is no race, or it is unknown."""
+    def lead(self, redo: RedoSeen | None, at: float) -> RedoLead | None:
+        """Return by how much the instance is ahead at a moment of the clock of the looks.
+
+        None: there is no race, or it is unknown.
+        """
+        if redo is not None:
+            self._rate.see(redo)
         if not self._on or redo is None:
             return None
         if self._begins is None:
-            self._begins = self._start_from(redo)
+            # Nothing is known of what had arrived before.
+            self._begins = self._start_from(redo) - self._received
         if self._kind is RedoRace.KEPT:
             kept = max(0, redo.written - self._begins)
             return RedoLead(kept, kept, redo.capacity)
         copied = max(self._begins + self._received, self._scanned)
         most = max(0, redo.written - copied)
-        return RedoLead(max(0, most - TOOL_BUFFER_BYTES), most, redo.capacity)
+        least = max(0, most - TOOL_BUFFER_BYTES)
+        age = max(0.0, at - redo.at)
+        return RedoLead(least, most, redo.capacity, self._rate.bytes_per_s, age)
 
     def _start_from(self, redo: RedoSeen) -> int:
         if self._kind is RedoRace.KEPT or redo.checkpoint is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -51,6 +52,7 @@ class Server:
         # What cannot be measured, and why; blank: nothing is missing.
         self.missing = ""
         self.times = self._choose(facts)
+        self._seen_at = 0.0
         self._status, self._own_questions = self._fetch_status(), 1
         self._running = self._looks = 0
 
@@ -68,12 +70,21 @@ class Server:
         self._looks += 1
         return running
 
+    def look_at_redo(self) -> RedoSeen | None:
+        """Return the redo log as it is at this moment: one number is read."""
+        if name := self._written_name():
+            rows = self.ask(f"SHOW GLOBAL STATUS LIKE '{name}'")
+            self._status[name] = int(rows[0]["Value"])
+            self._seen_at = time.monotonic()
+        return self.redo()
+
     def redo(self) -> RedoSeen | None:
-        """Return the redo log as the last status showed it."""
-        written = next((self._status[name] for name in _WRITTEN if name in self._status), None)
-        if written is None or not self._capacity:
+        """Return the redo log as it was seen last."""
+        name = self._written_name()
+        if not name or not self._capacity:
             return None
-        return RedoSeen(written, self._status.get("Innodb_lsn_last_checkpoint"), self._capacity)
+        checkpoint = self._status.get("Innodb_lsn_last_checkpoint")
+        return RedoSeen(self._status[name], checkpoint, self._capacity, self._seen_at)
 
     def end_interval(self, seconds: float) -> Observation:
         """Return what was seen in the ``seconds`` since the last call."""
@@ -109,7 +120,12 @@ class Server:
         return False
 
     def _fetch_status(self) -> dict[str, int]:
-        return {row["Variable_name"]: int(row["Value"] or 0) for row in self.ask(_STATUS)}
+        status = {row["Variable_name"]: int(row["Value"] or 0) for row in self.ask(_STATUS)}
+        self._seen_at = time.monotonic()
+        return status
+
+    def _written_name(self) -> str:
+        return next((name for name in _WRITTEN if name in self._status), "")
 
     def _lag(self) -> float | None:
         """Return how far it is behind the source it is furthest behind; None: unknown, or none."""

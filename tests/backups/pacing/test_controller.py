@@ -13,7 +13,7 @@ from pymysql.cursors import DictCursor
 from backups.pacing.controller import PaceController, PacePlan
 from backups.pacing.hours import parse_hours
 from backups.pacing.limiter import HELD
-from backups.pacing.profile import NOT_PACED, PaceProfile
+from backups.pacing.profile import NOT_PACED, PaceProfile, RedoRace
 from backups.pacing.reasons import PaceReason
 from backups.pacing.target import PaceTarget
 from backups.pacing.view import PaceNow, PaceView
@@ -108,6 +108,24 @@ class TestLimits:
             wait_for(lambda: view.now == locked)
             pace.stage_ended("backup lock")
             wait_for(lambda: pace.limiter.bytes_per_s == 3 * MIB)
+
+
+class TestRedo:
+    def test_a_copy_that_may_lose_its_redo_waits_for_no_look_at_the_instance(self) -> None:
+        over = threading.Event()
+
+        def hang() -> Connection[DictCursor]:
+            over.wait(30)
+            return unreachable()
+
+        profile = PaceProfile(race=RedoRace.OVERWRITTEN, race_from="redo copy")
+        pace, view = controller(PaceTarget(factor=5), profile=profile, connect=hang)
+        with pace:
+            assert pace.limiter.bytes_per_s == HELD
+            pace.stage_started("redo copy")
+            wait_for(lambda: view.now.reason is PaceReason.REDO)
+            assert pace.limiter.bytes_per_s is None
+            over.set()
 
 
 class TestFaults:

@@ -1,9 +1,20 @@
 from __future__ import annotations
 
-from backups.pacing.guard import GuardNews, GuardState, RedoLead, in_words, judge_redo
+from dataclasses import replace
+
+from backups.pacing.guard import (
+    LEAST_LOG_BYTES,
+    TOOL_BUFFER_BYTES,
+    TRICKLE_BYTES_PER_S,
+    GuardNews,
+    GuardState,
+    RedoLead,
+    in_words,
+    judge_redo,
+)
 from backups.pacing.observation import RedoSeen
 from backups.pacing.profile import PaceProfile, RedoRace
-from backups.pacing.race import TOOL_BUFFER_BYTES, Race
+from backups.pacing.race import Race
 
 MIB = 1 << 20
 LOG = 100 * MIB
@@ -22,6 +33,33 @@ class TestJudgement:
             state, _ = judge_redo(state, lead(most), overwrites=True)
             lifted.append(state.lifted)
         assert lifted == [False, False, True, True, True, False, False]
+
+    def test_what_is_written_until_the_tool_reads_again_counts(self) -> None:
+        quiet = lead(20)
+        fast, old = replace(quiet, bytes_per_s=30 * MIB), replace(quiet, bytes_per_s=10 * MIB)
+        assert not judge_redo(GuardState(), quiet, overwrites=True)[0].lifted
+        assert judge_redo(GuardState(), fast, overwrites=True)[0].lifted
+        assert not judge_redo(GuardState(), old, overwrites=True)[0].lifted
+        # No answer for two seconds, and as much may have been written.
+        assert judge_redo(GuardState(), replace(old, age_s=2.0), overwrites=True)[0].lifted
+
+    def test_a_log_that_is_too_small_is_not_slowed_while_it_is_written(self) -> None:
+        small = RedoLead(0, 0, LEAST_LOG_BYTES - 1, MIB)
+        state, news = judge_redo(GuardState(), small, overwrites=True)
+        assert (state.lifted, news) == (True, [GuardNews.SMALL])
+        assert judge_redo(state, small, overwrites=True) == (state, [])
+        quiet = replace(small, bytes_per_s=TRICKLE_BYTES_PER_S - 1.0)
+        state, _ = judge_redo(state, quiet, overwrites=True)
+        assert not state.lifted
+        # Not known yet whether it is written, and not known for too long.
+        first = replace(small, bytes_per_s=None)
+        assert not judge_redo(state, first, overwrites=True)[0].lifted
+        assert judge_redo(state, replace(first, age_s=1.1), overwrites=True)[0].lifted
+        enough = replace(small, capacity=LEAST_LOG_BYTES)
+        assert not judge_redo(GuardState(), enough, overwrites=True)[0].lifted
+        assert "too small to slow the copy down" in in_words(
+            GuardNews.SMALL, small, overwrites=True
+        )
 
     def test_each_change_is_said_once(self) -> None:
         state, news = GuardState(), []
@@ -52,33 +90,37 @@ class TestRace:
         race = Race(OVERWRITTEN)
         race.begin(RedoSeen(written=1000, checkpoint=400, capacity=LOG))
         race.receive(500)
-        found = race.lead(RedoSeen(written=60 * MIB, checkpoint=None, capacity=LOG))
-        assert found == RedoLead(60 * MIB - 900 - TOOL_BUFFER_BYTES, 60 * MIB - 900, LOG)
+        found = race.lead(RedoSeen(written=60 * MIB, checkpoint=None, capacity=LOG), 0)
+        assert found == RedoLead(60 * MIB - 900 - TOOL_BUFFER_BYTES, 60 * MIB - 900, LOG, None)
 
     def test_the_tools_own_log_may_know_better(self) -> None:
         race = Race(OVERWRITTEN)
         race.begin(RedoSeen(1000, 400, LOG))
         race.read_line("Retrying read of log at LSN=5000")
         race.read_line(">> log scanned up to (4000)")
-        found = race.lead(RedoSeen(6000, None, LOG))
+        found = race.lead(RedoSeen(6000, None, LOG), 0)
         assert found is not None
         assert found.most == 1000
 
     def test_there_is_none_before_it_begins_and_after_it_ends(self) -> None:
         race, redo = Race(OVERWRITTEN), RedoSeen(1000, 400, LOG)
-        assert race.lead(redo) is None
+        assert race.lead(redo, 0) is None
         race.begin(redo)
-        assert race.lead(redo) is not None
+        assert race.lead(redo, 0) is not None
         race.end()
-        assert race.lead(redo) is None
+        assert race.lead(redo, 0) is None
 
     def test_a_log_that_is_seen_late_is_counted_from_then(self) -> None:
         race = Race(OVERWRITTEN)
         race.begin(None)
-        assert race.lead(None) is None
-        assert race.lead(RedoSeen(1000, 400, LOG)) == RedoLead(0, 600, LOG)
+        race.receive(100)
+        assert race.lead(None, 0) is None
+        assert race.is_unseen
+        assert race.lead(RedoSeen(1000, 400, LOG), 0) == RedoLead(0, 600, LOG, None)
+        race.receive(100)
+        assert race.lead(RedoSeen(1000, 400, LOG), 0) == RedoLead(0, 500, LOG, None)
 
     def test_a_donor_keeps_what_is_written_from_the_page_copy_on(self) -> None:
         race = Race(PaceProfile(race=RedoRace.KEPT))
         race.begin(RedoSeen(1000, None, LOG))
-        assert race.lead(RedoSeen(1300, None, LOG)) == RedoLead(300, 300, LOG)
+        assert race.lead(RedoSeen(1300, None, LOG), 0) == RedoLead(300, 300, LOG)
