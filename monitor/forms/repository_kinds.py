@@ -123,7 +123,7 @@ AZURE = RepositoryChoice(
         ),
         *_LAST_OF_BUCKETS,
     ),
-    labels={"new_secret_key": "Account key or SAS token", "storage_class": "Tier"},
+    labels={"new_secret_key": "Account key or SAS token", "storage_class": "Tier"},  # nosec B105 - a label
     help_texts={
         "credentials_name": f"{_NAME_OF_VARIABLE} Of a managed identity: its client id.",
         "new_secret_key": _STORED,
@@ -147,7 +147,7 @@ GOOGLE = RepositoryChoice(
         ),
         *_LAST_OF_BUCKETS,
     ),
-    labels={"new_secret_key": "JSON key"},
+    labels={"new_secret_key": "JSON key"},  # nosec B105 - a label
     help_texts={
         "credentials_name": _NAME_OF_VARIABLE,
         "new_secret_key": f"The content of the JSON file. {_STORED}",
