@@ -6,13 +6,14 @@ Memory is bounded: frames in flight times frame size, whatever the size of the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.filter import BlockFilter, ChangedBlocks
+from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.cipher import Cipher
@@ -36,6 +37,8 @@ from backups.archive.records import (
 )
 from backups.pacing.limiter import Limiter
 from backups.repositories.several import Stores
+
+_ADDED_AT_ONCE = 1 << 20
 
 
 class ArchiveWriter:
@@ -106,7 +109,7 @@ class ArchiveWriter:
         """
         number, size = self._files.unused_number(), 0
         self.write(FileOpened(number, path))
-        for piece in content:
+        for piece in _in_whole_blocks(content):
             self.write(Data(number, size, memoryview(piece)))
             size += len(piece)
         self.write(FileClosed(number, size))
@@ -177,3 +180,16 @@ class ArchiveWriter:
         numbers = {extent.file for extent in frame.extents} - {TABLE_FILE}
         paths = {number: self._files.path(number) for number in numbers}
         return BuiltFrame(number, frame.extents, stored, paths, compressed.is_difference)
+
+
+def _in_whole_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes as engines send them: in few pieces, and no block in two of them."""
+    gathered = bytearray()
+    for piece in content:
+        gathered += piece
+        if len(gathered) >= _ADDED_AT_ONCE:
+            whole = len(gathered) - len(gathered) % BLOCK_BYTES
+            yield bytes(gathered[:whole])
+            del gathered[:whole]
+    if gathered:
+        yield bytes(gathered)

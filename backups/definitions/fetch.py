@@ -115,7 +115,7 @@ class DefinitionReader:
                     else:
                         self.count += 1
                         yield line
-        except InstanceUnreachable as exc:
+        except (InstanceUnreachable, ValueError) as exc:
             self.missing.append(f"reading ended early: {exc}")
         self.missing += [*self._unseen, *self._named_errors()]
         yield encode_foot(self.count, self.missing)
@@ -125,6 +125,8 @@ class DefinitionReader:
         fetch_rows(connection, f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
         fetch_rows(connection, "SET SESSION sql_quote_show_create = 1")
         listed = self._list(connection)
+        # A routine has the bytes that its client sent, which need not be UTF-8.
+        connection.use_unicode = False
         for position, row in enumerate(listed):
             self._check()
             if time.monotonic() > ends_at:
@@ -164,7 +166,9 @@ class DefinitionReader:
             # The body of a routine that the account may call and not see.
             self._errors.append(f"{named.schema}.{named.name}: the account may not see it")
             return None
-        mode = (row or {}).get("sql_mode") or ""
+        if "\ufffd" in sql:
+            self._errors.append(f"{named.schema}.{named.name}: its text is not UTF-8, in part")
+        mode = _text((row or {}).get("sql_mode")) or ""
         return Definition(named.kind, named.schema, named.name, sql, mode)
 
     def _named_errors(self) -> list[str]:
@@ -176,6 +180,11 @@ class DefinitionReader:
 def _statement_in(row: Mapping[str, Any]) -> str | None:
     for name, value in row.items():
         if name.startswith("Create ") or name == "SQL Original Statement":
-            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-            return text if isinstance(text, str) and text else None
+            return _text(value)
     return None
+
+
+# Any: likewise.
+def _text(value: Any) -> str | None:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text if isinstance(text, str) and text else None

@@ -55,6 +55,9 @@ def run_owed(*, instance: Instance | None = None, check: Callable[[], None] | No
         if not mine:
             return 0
         try:
+            # Its disk may not be mounted yet. Whoever wants them forgotten leaves an empty file.
+            if not settings.HOOKS_FILE.exists():
+                raise BadInput(f"{settings.HOOKS_FILE} is missing, and hooks of lost jobs are open")
             hooks = {hook.name: hook for hook in load_hooks(settings.HOOKS_FILE)}
         except BadInput as exc:
             if check is not None:

@@ -103,3 +103,5 @@ def _result(ended: Future[int]) -> HookResult:
         return HookResult(f"{number}{exc.args[-1] if exc.args else type(exc).__name__}")
     except OSError as exc:
         return HookResult(f"the connection was lost: {exc}")
+    except ValueError as exc:
+        return HookResult(f"the answer of the server cannot be read: {exc}")

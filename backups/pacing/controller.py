@@ -168,9 +168,16 @@ class PaceController:
 
     def _give_up(self, exc: Exception) -> None:
         self._failed = True
-        limit = self._plan.target.bytes_per_s or None
+        limit: float | None = self._plan.target.bytes_per_s or None
+        if self._locked or self._plan.profile.race is RedoRace.OVERWRITTEN:
+            # From here on nobody looks after the lock and the redo log.
+            limit = None
+        elif limit is not None:
+            limit = max(limit, self._plan.least)
         self.limiter.set(limit)
-        self._view.show(PaceNow(PaceReason.CONFIGURED, "pacing failed", limit))
+        self._view.show(
+            PaceNow(PaceReason.CONFIGURED, "pacing failed", None if limit is None else int(limit))
+        )
         self._log.always(f"pacing failed, the copy continues without it: {exc!r}", warning=True)
         logger.error("pacing of a copy failed", exc_info=exc, extra={"action": "pacing_failed"})
 

@@ -37,7 +37,8 @@ class PaceTarget:
 
     def limit_at(self, at: datetime) -> int | None:
         """Return the configured limit in bytes per second; None is no limit."""
-        if hour := self.hours.find(at, self.time_zone):
+        # Without any, a zone that this host does not know is of no account.
+        if self.hours.limits and (hour := self.hours.find(at, self.time_zone)):
             return hour.bytes_per_s
         return self.bytes_per_s or None
 

@@ -12,6 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
+from django.conf import settings
+
 from backups.archive.contained import FOLDER, create_contained, read_contained, remove_contained
 from backups.archive.reader import BackupReader
 from backups.catalog.facts import facts_of
@@ -184,6 +186,17 @@ def refuse_target(target: Path) -> None:
             hint="Give a new or empty folder; nothing in it was changed.",
         )
     refuse_inside_repository(target)
+    _refuse_own_settings(target)
+
+
+def _refuse_own_settings(target: Path) -> None:
+    """Raise Refused where a file of this host says what Mooring runs, or is looked for."""
+    for file in (settings.HOOKS_FILE.absolute(), settings.MEDIA_FILE.absolute()):
+        if file.is_relative_to(target.resolve()) or target.resolve().is_relative_to(file):
+            raise Refused(
+                f"{target} is where {file} is looked for, which says what runs on this host",
+                hint="Restore to another folder.",
+            )
 
 
 def refuse_inside_repository(target: Path) -> None:

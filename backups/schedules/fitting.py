@@ -18,17 +18,19 @@ from backups.transitions.jobs import record_note
 logger = logging.getLogger(__name__)
 
 
-def forecast_starts(starting: Sequence[tuple[Occurrence, bool]], now: datetime) -> list[Forecast]:
-    """Return the forecasts of runs that start now; ``True``: it takes a full backup instead."""
-    return forecast_runs(
-        [
-            RunToCome(
-                run.instance_id, BackupKind.FULL if full else run.kind, run.missed_after - now
-            )
-            for run, full in starting
-        ],
-        now,
-    )
+def forecast_starts(
+    starting: Sequence[tuple[Occurrence, bool, object]], now: datetime
+) -> list[Forecast]:
+    """Return the forecasts of runs that start now.
+
+    ``True``: it takes a full backup instead. Last is the end of its window, if that is a new one.
+    """
+    runs = []
+    for run, full, reopened in starting:
+        closes_at = reopened if isinstance(reopened, datetime) else run.missed_after
+        kind = BackupKind.FULL if full else run.kind
+        runs.append(RunToCome(run.instance_id, kind, closes_at - now))
+    return forecast_runs(runs, now)
 
 
 def withhold(occurrence: Occurrence, forecast: Forecast, now: datetime) -> NextStep | None:

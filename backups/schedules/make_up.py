@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Subquery
 
 from backups.models import Backup, Occurrence
 from backups.models.catalog import Origin
-from backups.states import BackupKind, OccurrenceStatus
+from backups.states import BackupKind, OccurrenceStatus, WaitReason
 
 # Taken, or not wanted: a person cancelled it.
 _DONE = (OccurrenceStatus.SUCCEEDED, OccurrenceStatus.CANCELLED)
@@ -56,6 +56,8 @@ def _without_backup(fulls: Sequence[int]) -> dict[int, Occurrence]:
         ended_at__gt=OuterRef("due_at"),
     )
     rows = Occurrence.objects.filter(~Exists(since), pk__in=fulls).exclude(status__in=_DONE)
+    # What was withheld would not fit now either: an increment is better than nothing.
+    rows = rows.exclude(reason=WaitReason.WILL_NOT_FIT)
     return {row.pk: row for row in rows}
 
 

@@ -182,7 +182,11 @@ def _create_jobs(batch: _Batch) -> None:
 def _without_unfit(batch: _Batch) -> list[tuple[PlannedJob, NextStep, Forecast]]:
     """End the runs that would not fit and that are not to start; return the others."""
     now, starting = batch.context.now, []
-    runs = [(wanted.occurrence, bool(wanted.full_because)) for wanted, _ in batch.wanted]
+    runs = [
+        # One that is made up for gets another window with this step.
+        (wanted.occurrence, bool(wanted.full_because), step.values.get("missed_after"))
+        for wanted, step in batch.wanted
+    ]
     for (wanted, step), forecast in zip(batch.wanted, forecast_starts(runs, now), strict=True):
         if withheld := withhold(wanted.occurrence, forecast, now):
             _write(wanted.occurrence, withheld, now)

@@ -68,8 +68,8 @@ NAMES = {
     State.DONE: "finish",
 }
 MAX_WORKERS = 15
-# Four times what lets a donor send a part of a TCP window in a quarter of its patience.
-LEAST_BYTES_PER_S_PER_CONNECTION = 256 << 10
+# More than the spool writes for a connection that waits: 8 MiB, or a block of 4, in 15 s.
+LEAST_BYTES_PER_S_PER_CONNECTION = 1 << 20
 # Make the first start of a server create what the clone left out, and record its position.
 MARKERS = ("#clone/#status_fix", "#clone/#replace_files")
 

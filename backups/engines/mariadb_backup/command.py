@@ -75,7 +75,8 @@ def backup_argv(login: Login, *, threads: int) -> list[str]:
         *(["--ssl-verify-server-cert"] if login.tls.verifies and not login.socket else []),
         "--backup",
         "--stream=mbstream",
-        f"--parallel={threads}",
+        # With one it does not say when it begins to copy: the redo log would stay unguarded.
+        f"--parallel={max(threads, 2)}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",

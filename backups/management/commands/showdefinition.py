@@ -18,9 +18,13 @@ from backups.visible import visible
 
 # In a table of FEDERATED, CONNECT or SPIDER: user:password@host in an address, or an option.
 _PASSWORDS = (
-    re.compile(r"(?<=://)([^:@/\s'\"]*):[^@\s'\"]*(?=@)"),
-    re.compile(r"(?i)(\bpassword\s*[= ]\s*)(?:\"[^\"]*\"|\\?'[^']*')"),
+    re.compile(r"(?<=://)([^:@/\s'\"]*):[^@\n]*(?=@)"),
+    re.compile(
+        r"(?i)((?:\b|_)(?:password|pwd)\s*[= ]\s*)(?:\"[^\"]*\"|\\?'[^']*'|(?<==)[^\s,;&'\"]+)"
+    ),
 )
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Command(MooringCommand):
@@ -76,7 +80,12 @@ def _chosen(definitions: Definitions, name: str, label: str) -> Sequence[Definit
 def _statement(definition: Definition) -> str:
     head = f"-- {definition.kind} {visible(definition.full_name)}"
     mode = f", sql_mode {definition.sql_mode}" if definition.sql_mode else ""
-    return f"{head}{mode}\n{without_passwords(definition.sql)};\n"
+    return f"{head}{mode}\n{_printable(without_passwords(definition.sql))};\n"
+
+
+def _printable(sql: str) -> str:
+    """Write out what would control a terminal: whoever may create a table chose its comment."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", visible(sql))
 
 
 def _fields(definition: Definition, *, in_full: bool) -> dict[str, str]:

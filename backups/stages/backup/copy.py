@@ -82,9 +82,10 @@ class Copy(PlainStage[BackupWork]):
                 for record in pace.follow(stream.records()):
                     writer.write(record)
                 work.copy_facts = stream.facts()
-            if before is not None:
-                refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
+        # Without the connection of the pace: an account may have no more than that of the tool.
+        if before is not None:
+            refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
         work.pace = pace.facts()
 
 

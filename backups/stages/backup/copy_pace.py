@@ -25,6 +25,8 @@ from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 
 SOURCE = "pace"
+# Of how many backups the fastest is looked for.
+BACKUPS_COMPARED = 30
 # A probe that waits for longer than this gives up the query.
 PROBE_SECONDS = 3
 
@@ -130,9 +132,10 @@ def plan_of(job: Job, *, with_hours: bool = True) -> PacePlan:
 
 
 def _known_rate(job: Job) -> float:
-    """Return the rate of the instance's last backup, which was no faster than is possible."""
-    backups = Backup.objects.filter(instance=job.instance, engine=job.engine)
-    last = backups.exclude(restored_bytes=None).filter(consolidated_from="").first()
-    if last is None or not last.restored_bytes:
-        return 0.0
-    return last.restored_bytes / max(1.0, last.run_time.total_seconds())
+    """Return the rate of the fastest of the instance's last backups: some were slowed themselves."""
+    backups = Backup.objects.filter(instance=job.instance, engine=job.engine, consolidated_from="")
+    rates = (
+        (each.restored_bytes or 0) / max(1.0, each.run_time.total_seconds())
+        for each in backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED]
+    )
+    return max(rates, default=0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.conf import settings
 from django.utils.timezone import now
 
@@ -26,7 +28,7 @@ def add_definitions(run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
     reader = DefinitionReader(
         login_of(work.job.instance),
         seconds=settings.DEFINITIONS_SECONDS,
-        check=run.check,
+        check=partial(_look, run),
         unseen=unseen,
     )
     size = writer.add_file(PATH, reader.lines(now()))
@@ -34,3 +36,9 @@ def add_definitions(run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
     for reason in reader.missing:
         # What the account was not granted is as somebody decided it.
         run.log(SOURCE, reason, LogLevel.INFO if reason in unseen else LogLevel.WARNING)
+
+
+def _look(run: Run) -> None:
+    # Hundreds of thousands of small definitions take long and are few bytes.
+    run.alive()
+    run.check()

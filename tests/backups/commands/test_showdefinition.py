@@ -13,6 +13,9 @@ from backups.management.commands.showdefinition import without_passwords
         ("CONNECTION='mysql://me:s3cret@db:3306/a/b'", "CONNECTION='mysql://me:***@db:3306/a/b'"),
         ("COMMENT='password \"s3cret\"'", "COMMENT='password '***''"),
         ("`password` varchar(20) DEFAULT NULL", "`password` varchar(20) DEFAULT NULL"),
+        ("OPTION_LIST='user=a,password=s3cret'", "OPTION_LIST='user=a,password='***''"),
+        ("CONNECTION='DSN=x;PWD=s3cret'", "CONNECTION='DSN=x;PWD='***''"),
+        ("CONNECTION='mysql://u:s3\"c@h/db'", "CONNECTION='mysql://u:***@h/db'"),
         ("CONNECTION='mysql://db/a'", "CONNECTION='mysql://db/a'"),
     ],
 )  # fmt: skip

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from backups.exceptions import Refused
-from backups.restores.target import MARK, claim_folder, hand_over_folder, release_folder
+from backups.restores.target import (
+    MARK,
+    claim_folder,
+    hand_over_folder,
+    refuse_target,
+    release_folder,
+)
 
 
 @pytest.fixture
@@ -97,3 +104,14 @@ def test_a_mark_that_is_a_link_is_nobody_s(target: Path, tmp_path: Path) -> None
     (tmp_path / "seven").write_text("7")
     (target / MARK).symlink_to(tmp_path / "seven")
     assert not release_folder(target, 7)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", ["hooks.toml", "hooks.toml/data", "."])
+def test_where_a_host_names_what_it_runs_is_no_target(
+    tmp_path: Path, settings: Settings, place: str
+) -> None:
+    settings.HOOKS_FILE = tmp_path / "host" / "hooks.toml"
+    with pytest.raises(Refused, match="says what runs on this host"):
+        refuse_target(tmp_path / "host" / place)
+    refuse_target(tmp_path / "host" / "data")

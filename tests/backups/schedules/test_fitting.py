@@ -11,8 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from backups.models import Backup, BackupSchedule, Instance, Job, JobLogLine, Occurrence
 from backups.models.schedule import WhenUnfit
+from backups.schedules.fitting import forecast_starts
 from backups.schedules.forecast import Fit
 from backups.schedules.forecasts import forecast_next, load_past_runs, next_kind
+from backups.schedules.make_up import load_overdue_fulls
 from backups.states import JobStatus, Operation
 from tests.backups.planning import (
     HOUR,
@@ -85,6 +87,33 @@ def test_it_is_not_started_where_that_is_wanted(shop: Instance) -> None:
     BackupSchedule.objects.update(window=6 * HOUR)
     tick(T0 + D)
     assert Occurrence.objects.get(due_at=T0 + D).job is not None
+
+
+def test_an_increment_runs_where_its_full_backup_would_not_fit(shop: Instance) -> None:
+    make_schedule(
+        shop, kind="incremental", full_cron="0 1 * * 1", window=4 * HOUR, when_unfit=WhenUnfit.SKIP
+    )
+    Occurrence.objects.create(
+        schedule=BackupSchedule.objects.get(), instance=shop, kind="full", due_at=T0 - D,
+        starts_at=T0 - D, late_after=T0 - D, missed_after=T0 - D, status="missed",
+        reason="will_not_fit",
+    )  # fmt: skip
+    due = Occurrence.objects.create(
+        schedule=BackupSchedule.objects.get(), instance=shop, kind="incremental", due_at=T0,
+        starts_at=T0, late_after=T0, missed_after=T0 + HOUR,
+    )  # fmt: skip
+    assert load_overdue_fulls([due]) == {}
+    Occurrence.objects.filter(kind="full").update(reason="scheduler_down")
+    assert set(load_overdue_fulls([due])) == {due.pk}
+
+
+def test_a_run_that_is_made_up_for_has_its_new_window(shop: Instance) -> None:
+    make_schedule(shop, window=6 * HOUR, when_unfit=WhenUnfit.SKIP)
+    nights(shop, 5 * HOUR)
+    run = Occurrence(instance=shop, instance_id=shop.pk, kind="full", missed_after=T0 - HOUR)
+    now_closed, reopened = forecast_starts([(run, False, None), (run, False, T0 + 6 * HOUR)], T0)
+    assert now_closed.will_not_fit
+    assert not reopened.will_not_fit
 
 
 def test_a_late_start_has_less_of_the_window(shop: Instance) -> None:
