@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymysql.connections import Connection
@@ -67,7 +68,8 @@ def server(
         yield port, mariadb.connect
 
 
-def run(connect_as_root: Callable[[], Connection], *statements: str) -> None:
+# Any: text, or the bytes of another character set.
+def run(connect_as_root: Callable[[], Connection], *statements: Any) -> None:
     with closing(connect_as_root()) as root, root.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

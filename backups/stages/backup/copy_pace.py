@@ -132,7 +132,7 @@ def plan_of(job: Job, *, with_hours: bool = True) -> PacePlan:
 
 
 def _known_rate(job: Job) -> float:
-    """Return the rate of the fastest of the instance's last backups: some were slowed themselves."""
+    """Return the rate of the fastest of its last backups: some were slowed themselves."""
     backups = Backup.objects.filter(instance=job.instance, engine=job.engine, consolidated_from="")
     rates = (
         (each.restored_bytes or 0) / max(1.0, each.run_time.total_seconds())

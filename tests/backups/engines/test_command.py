@@ -69,7 +69,7 @@ def test_the_settings_come_first_and_hold_all_that_is_secret() -> None:
     assert argv[:2] == ["mariadb-backup", "--defaults-file={settings}"]
     assert "--parallel=3" in argv
     # A tool with one thread does not say when it begins.
-    assert "--parallel=2" in backup_argv(LOGIN, threads=1)
+    assert "--parallel=2" in backup_argv(Login("u", "x"), threads=1)
     assert "--log-copy-interval=20" in argv
     assert not [word for word in argv if "user" in word or "password" in word]
 
