@@ -48,7 +48,7 @@ class JobPaceTestCase(TestCase):
     def test_full_speed_by_the_guard_is_marked(self) -> None:
         Job.objects.filter(pk=self.job.pk).update(pace_reason="redo", pace_bytes_per_s=None)
         self.assertIn(
-            '<p class="pace pace-warning"><b>Full speed</b>: the redo log is nearly', self.page()
+            '<p class="pace pace-warning"> <b>Full speed</b>: the redo log is nearly', self.page()
         )
 
     def test_a_limit_is_set_changed_and_lifted(self) -> None:
