@@ -18,11 +18,12 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with its binlog on. Tests share it: make databases and users of your own."""
     folder = tmp_path_factory.mktemp("mariadb") / "data"
     new_mariadb(folder)
+    # With less redo log, what a test has just loaded is most of it, and no copy may be slowed.
     settings = ServerOptions(
         port=free_port(),
         binlog=True,
         server_id=1,
-        options={"innodb-log-file-size": "16M", "innodb-flush-log-at-trx-commit": "2"},
+        options={"innodb-log-file-size": "64M", "innodb-flush-log-at-trx-commit": "2"},
     )
     with PrivateServer(folder, settings) as server:
         assert settings.port is not None

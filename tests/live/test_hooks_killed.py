@@ -46,6 +46,12 @@ def kill(site: Site, ready: str) -> None:
     assert command.wait() == -signal.SIGKILL
 
 
+def number_in(file: Path) -> int:
+    """Return the number in a file that a shell writes; 0 before it is whole."""
+    text = file.read_text() if file.exists() else ""
+    return int(text) if text.endswith("\n") else 0
+
+
 def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -60,8 +66,8 @@ def test_in_a_hook(site: Site, notes: Path) -> None:
     )
     running = "SELECT 1 FROM backups_hookrun WHERE name = 'hold' AND started_at IS NOT NULL"
     command = site.start("takebackup", "bank-1", "--foreground")
-    wait_until(lambda: site.rows(running) and (site.home / "hook").exists())
-    hook, child = (int((site.home / name).read_text()) for name in ("hook", "child"))
+    wait_until(lambda: site.rows(running) and number_in(site.home / "hook"))
+    hook, child = (number_in(site.home / name) for name in ("hook", "child"))
     os.kill(command.pid, signal.SIGKILL)
     # The program of the hook ends with its worker, what that had started with the clean-up.
     wait_until(lambda: not is_alive(hook))

@@ -150,7 +150,7 @@ def test_a_mariadb_starts_on_it(mariadb: LiveServer, tmp_path: Path) -> None:
     shutil.copy(mariadb.folder / "master.info", target)
     mariadb.execute("RESET SLAVE ALL")
     text = (target / OPTION_FILE).read_text()
-    assert 'innodb_log_file_size = "16777216"' in text
+    assert 'innodb_log_file_size = "67108864"' in text
     assert f'# port = "{mariadb.port}"' in text
     found = answers(
         [mariadb_program().path],
@@ -164,7 +164,7 @@ def test_a_mariadb_starts_on_it(mariadb: LiveServer, tmp_path: Path) -> None:
         # The name of its one source, which is the default one.
         "SHOW ALL SLAVES STATUS",
     )
-    assert found == [2, f"{target}/", 16 << 20, "OFF", 0, ""]
+    assert found == [2, f"{target}/", 64 << 20, "OFF", 0, ""]
 
 
 @pytest.mark.parametrize("value", ["plain", ODD, "a;b", " edge ", "tab\there", "back\\slash"])
