@@ -1,8 +1,9 @@
 """How are the files of a backup extracted, using all cores?
 
-Reads of the frames that have bytes to take, unsealing, decompressing and writing happen in a pool
-of threads, frame by frame; only phases wait for one another, and the backups of a chain. Sequential
-media are read in one thread, pack after pack. In the first phase runs of zeros stay holes.
+Frames that have bytes to take are unsealed, decompressed and written in a pool of threads, frame by
+frame, and read in another, ahead of it: a store may be far away. Only phases wait for one another,
+and the backups of a chain. Sequential media are read in one thread, pack after pack. In the first
+phase runs of zeros stay holes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES
@@ -28,6 +29,8 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
 
 FRAMES_IN_FLIGHT_PER_THREAD = 3
+# So many frames are asked of the store at the same time.
+READS_AT_ONCE = 8
 
 
 class PieceSource(FrameSource, Protocol):
@@ -82,12 +85,16 @@ def _take_all(
     watch: ChainWatch,
 ) -> None:
     """Write what each backup of the chain has, one backup after the other."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:
+    with (
+        ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool,
+        ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read") as reads,
+    ):
+        pools = _Pools(reads, pool, threads * FRAMES_IN_FLIGHT_PER_THREAD + READS_AT_ONCE)
         try:
             for depth, reader in enumerate(chain):
-                work = _Work(pool, threads, reader, depth, source, output, check)
-                work.run(watch, first=depth == 0)
+                _Work(pools, reader, depth, source, output, check).run(watch, first=depth == 0)
         except BaseException:
+            reads.shutdown(wait=False, cancel_futures=True)
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -135,22 +142,28 @@ class _OneBackup:
             start += extent.length
 
 
+class _Pools(NamedTuple):
+    """The threads that read frames, those that open and write them, and how many are on the way."""
+
+    reads: ThreadPoolExecutor
+    writes: ThreadPoolExecutor
+    in_flight: int
+
+
 class _Work:
     """Frames of one backup being applied: a bounded number at a time, in any order in a phase."""
 
     def __init__(
         self,
-        pool: ThreadPoolExecutor,
-        threads: int,
+        pools: _Pools,
         reader: BackupReader,
         depth: int,
         source: PieceSource,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:
-        self._pool, self._reader, self._depth = pool, reader, depth
+        self._pools, self._reader, self._depth = pools, reader, depth
         self._source, self._output, self._check = source, output, check
-        self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
         self._running: deque[Future[None]] = deque()
         self._read = LinkRead.of(reader.manifest.contents)
 
@@ -171,15 +184,16 @@ class _Work:
                     later.popleft()
                     fresh = False
                     self._wait(0)
-                self._wait(self._in_flight - 1)
+                self._wait(self._pools.in_flight - 1)
                 if read.number not in before:
                     self._read.add(read.stored_bytes)
-                self._running.append(self._pool.submit(self._apply, read, fresh))
+                stored = self._pools.reads.submit(read.fetch)
+                self._running.append(self._pools.writes.submit(self._apply, read, stored, fresh))
             self._wait(0)
         watch.link_ended(self._depth, self._read)
 
-    def _apply(self, read: FrameRead, fresh: bool) -> None:
-        frame = read.open()
+    def _apply(self, read: FrameRead, stored: Future[bytes], fresh: bool) -> None:
+        frame = read.open(stored.result())
         for piece in self._source.take(self._depth, frame):
             self._output.write(piece, fresh=fresh)
 

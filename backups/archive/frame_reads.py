@@ -18,11 +18,12 @@ from backups.repositories.sequential.store import SequentialStore, sequential
 
 
 class FrameRead(NamedTuple):
-    """A frame, and how to open it: in any thread, once."""
+    """A frame, how to read it and how to open what was read: each in any thread, once."""
 
     number: int
     stored_bytes: int
-    open: Callable[[], Frame]
+    fetch: Callable[[], bytes]
+    open: Callable[[bytes], Frame]
 
 
 def frame_reads(reader: BackupReader, source: FrameSource, depth: int) -> Generator[FrameRead]:
@@ -31,7 +32,12 @@ def frame_reads(reader: BackupReader, source: FrameSource, depth: int) -> Genera
         yield from _streamed(reader, store, source, depth)
         return
     for pack, place in frames_to_take(reader, source, depth):
-        yield FrameRead(place.number, place.stored_bytes, partial(reader.read_frame, pack, place))
+        yield FrameRead(
+            place.number,
+            place.stored_bytes,
+            partial(reader.read_stored, pack, place),
+            partial(reader.open_read, pack, place),
+        )
 
 
 def _streamed(
@@ -41,5 +47,7 @@ def _streamed(
         with store.stream(reader.pack_object(number)) as stream:
             pack = PackStream(reader, number, stream)
             for frame, stored in pack.frames():
-                yield FrameRead(frame, len(stored), partial(pack.open, frame, stored))
+                yield FrameRead(
+                    frame, len(stored), partial(bytes, stored), partial(pack.open, frame)
+                )
             pack.finish()

@@ -119,9 +119,15 @@ class BackupReader:
 
     def read_frame(self, pack: int, place: FramePlace) -> Frame:
         """Read, unseal and decompress one frame, and compare it with the index."""
-        name = self.pack_object(pack)
-        stored = self.store.read(name, place.offset, place.stored_bytes)
-        with naming(f"{name} at byte {place.offset}"):
+        return self.open_read(pack, place, self.read_stored(pack, place))
+
+    def read_stored(self, pack: int, place: FramePlace) -> bytes:
+        """Read a frame as it is stored: nothing of it is checked yet."""
+        return self.store.read(self.pack_object(pack), place.offset, place.stored_bytes)
+
+    def open_read(self, pack: int, place: FramePlace, stored: bytes) -> Frame:
+        """Unseal and decompress what ``read_stored`` returned, and compare it with the index."""
+        with naming(f"{self.pack_object(pack)} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
     def read_difference(self, pack: int, number: int, offset: int, stored_bytes: int) -> Frame:
