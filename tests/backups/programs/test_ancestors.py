@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups.exceptions import Refused
-from backups.restores.ancestors import check_ancestors
+from backups.programs.ancestors import check_ancestors
 
 
 def test_a_folder_others_can_write_is_refused(tmp_path: Path) -> None:
