@@ -35,6 +35,7 @@ from backups.repositories.objects.secret_texts import StoredText
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.sequential.catalog import MemoryCatalog
 from backups.repositories.sequential.pipe import Commands, PipeMedium
+from backups.repositories.sequential.pipeline import Surroundings
 from backups.repositories.sequential.store import SequentialStore
 from bench.stores import library, peak_mib
 from tests.backups.archive.stores import never_stop, open_backup, records_of, write_backup
@@ -106,29 +107,27 @@ def folder(load: Load) -> None:
 
 
 def pipe(load: Load) -> None:
-    """Through cat into a file in memory, beside cat alone."""
+    """Through cat and dd into a file in memory, beside dd alone."""
     with tempfile.TemporaryDirectory(prefix="mooring-rows-", dir=MEMORY) as home:
+        # A name of a piece is a whole argument, never a part of one: the shell puts it behind of=.
+        dd = f'exec dd of="$0" bs={MIB} status=none'
         commands = Commands(
-            store=(("cat",), ("dd", "of={piece}", f"bs={MIB}", "status=none")),
+            store=(("cat",), ("sh", "-c", dd, "{piece}")),
             fetch=(("cat", "{piece}"),),
             exists=("test", "-e", "{piece}"),
             remove=("rm", "{piece}"),
+            surroundings=Surroundings(folder=home),
         )
-        within = Path.cwd()
-        os.chdir(home)
-        try:
-            medium = PipeMedium("bench", commands)
-            store = SequentialStore(lambda: medium, "bench", MemoryCatalog(), "media:bench", UUID)
-            _initialised(store)
-            plain = ["dd", "of=plain", f"bs={MIB}", "status=none"]
-            load.compare(
-                "pipe: backup, beside dd",
-                lambda: _write(store, load),
-                lambda: _feed(plain, load),
-                lambda: _clear(store),
-            )
-        finally:
-            os.chdir(within)
+        medium = PipeMedium("bench", commands)
+        store = SequentialStore(lambda: medium, "bench", MemoryCatalog(), "media:bench", UUID)
+        _initialised(store)
+        plain = ["dd", f"of={home}/plain", f"bs={MIB}", "status=none"]
+        load.compare(
+            "pipe: backup, beside dd",
+            lambda: _write(store, load),
+            lambda: _feed(plain, load),
+            lambda: _clear(store),
+        )
 
 
 def azure(load: Load) -> None:

@@ -32,6 +32,7 @@ from backups.units import format_count
 
 # A session that waits for DDL holds up nobody, and DDL may take hours.
 LOCK_WAIT_SECONDS = 2
+# Of one definition. A list of all tables may take as long as the whole may.
 READ_TIMEOUT_SECONDS = 20
 # Errors that are named one by one; of more there is only the number.
 MOST_NAMED = 5
@@ -65,7 +66,9 @@ _KINDS = {
 }
 # Dropped between the list and the question.
 _GONE = frozenset({1008, 1049, 1146, 1305, 1360, 1539, 4091})
-_CONNECTION_LOST = frozenset({0, 2006, 2013, 2014})
+# By KILL, as MariaDB and MySQL call it, if they still do.
+_KILLED = frozenset({1927, 3169})
+_CONNECTION_LOST = _KILLED | {0, 1053, 2006, 2013, 2014, 4031}
 
 
 class _Named(NamedTuple):
@@ -124,7 +127,7 @@ class DefinitionReader:
         ends_at = time.monotonic() + self._seconds
         fetch_rows(connection, f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
         fetch_rows(connection, "SET SESSION sql_quote_show_create = 1")
-        listed = self._list(connection)
+        listed = self._list(connection, ends_at)
         # A routine has the bytes that its client sent, which need not be UTF-8.
         connection.use_unicode = False
         for position, row in enumerate(listed):
@@ -138,14 +141,24 @@ class DefinitionReader:
             elif definition := self._show(connection, _Named(*known, row["sch"], row["name"])):
                 yield definition
 
-    def _list(self, connection: Connection[DictCursor]) -> list[Mapping[str, Any]]:
+    def _list(self, connection: Connection[DictCursor], ends_at: float) -> list[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = []
         for what, sql in _LISTS.items():
+            self._check()
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                self.missing.append(f"{what} left out: reading took {self._seconds:g} s")
+                continue
+            _wait_for_answers(connection, left)
             try:
-                rows += fetch_rows(connection, sql)
-            except InstanceUnreachable as exc:
+                with connection.cursor() as cursor:
+                    cursor.execute(sql)
+                    rows += cursor.fetchall()
+            except (pymysql.err.Error, OSError) as exc:
+                _raise_lost(exc, f"listing {what}")
                 # With its event scheduler disabled, a MariaDB lists no events.
-                self.missing.append(f"{what} are missing: {exc}")
+                self.missing.append(f"{what} are missing: {exc.args[-1]}")
+        _wait_for_answers(connection, READ_TIMEOUT_SECONDS)
         return rows
 
     def _show(self, connection: Connection[DictCursor], named: _Named) -> Definition | None:
@@ -155,10 +168,7 @@ class DefinitionReader:
                 cursor.execute(named.statement)
                 row = cursor.fetchone()
         except (pymysql.err.Error, OSError) as exc:
-            code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
-            if code in _CONNECTION_LOST:
-                raise InstanceUnreachable(f"{named.statement}: {exc}") from None
-            if code not in _GONE:
+            if _raise_lost(exc, named.statement) not in _GONE:
                 self._errors.append(f"{named.schema}.{named.name}: {exc.args[-1]}")
             return None
         sql = _statement_in(row or {})
@@ -174,6 +184,22 @@ class DefinitionReader:
     def _named_errors(self) -> list[str]:
         named, rest = self._errors[:MOST_NAMED], self._errors[MOST_NAMED:]
         return [*named, f"{len(rest)} more could not be read"] if rest else named
+
+
+def _wait_for_answers(connection: Connection[DictCursor], seconds: float) -> None:
+    # The library has no public name for this.
+    setattr(connection, "_read_timeout", seconds)  # noqa: B010
+
+
+def _raise_lost(exc: Exception, what: str) -> int:
+    """Raise InstanceUnreachable if the connection is gone; return the number of any other error."""
+    code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+    if code in _KILLED:
+        raise InstanceUnreachable(f"the connection was killed on the server at {what}")
+    if code in _CONNECTION_LOST:
+        why = str(exc.args[-1] if exc.args else "") or "closed"
+        raise InstanceUnreachable(f"the connection was lost or killed at {what}: {why}")
+    return code
 
 
 # Any: a column may hold whatever the server keeps in it.

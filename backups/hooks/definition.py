@@ -94,6 +94,8 @@ class HookResult:
     exit_code: int | None = None
     # In a line, if it succeeded.
     found: str = ""
+    # False: it could not even be started, so that trying it again cannot do anything twice.
+    began: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,11 @@ def note_end(row: HookRun, token: int, result: HookResult) -> None:
     _mine(row, token).update(**ended_with(result))
 
 
+def note_unable(row: HookRun, token: int, result: HookResult) -> None:
+    """Record why an after hook could not begin: it stays open, and the tick tries it again."""
+    _mine(row, token).update(**unable_with(row, result))
+
+
 def note_left_out(row: HookRun, token: int) -> None:
     """Record that it will not run."""
     _mine(row, token).update(open=False)
@@ -54,8 +59,18 @@ def ended_with(result: HookResult) -> dict[str, object]:
     """Return the columns of a hook that has ended."""
     return {
         "open": False,
+        "unable_since": None,
         "ended_at": now(),
         "exit_code": result.exit_code,
+        "problem": result.problem,
+    }
+
+
+def unable_with(row: HookRun, result: HookResult) -> dict[str, object]:
+    """Return the columns of a hook that could not begin."""
+    return {
+        "open": True,
+        "unable_since": row.unable_since or now(),
         "problem": result.problem,
     }
 

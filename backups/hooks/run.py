@@ -30,7 +30,7 @@ def _run(hook: Hook, job: Job, moment: HookMoment, watch: HookWatch) -> HookResu
     try:
         login = login_of(job.instance)
     except MooringError as exc:
-        return HookResult(f"could not be run: {exc}")
+        return HookResult(f"could not be run: {exc}", began=False)
     return run_statement(hook, login, watch.check)
 
 

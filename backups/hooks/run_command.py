@@ -50,7 +50,7 @@ def run_command(hook: Hook, variables: Mapping[str, str], watch: HookWatch) -> H
         argv = argv_of(hook)
         command = spawn(argv, environment=variables, folder=hook.folder)
     except (BadInput, RunnerError) as exc:
-        return HookResult(f"could not be started: {exc}")
+        return HookResult(f"could not be started: {exc}", began=False)
     lines = OutputLines(watch.log)
     with closing(command):
         watch.started(*command.process)

@@ -37,7 +37,7 @@ def run_statement(hook: Hook, login: Login, check: Callable[[], None]) -> HookRe
     try:
         connection = connect(login, read_timeout=hook.seconds + 2 * KILL_SECONDS)
     except InstanceUnreachable as exc:
-        return HookResult(f"could not be run: {exc}")
+        return HookResult(f"could not be run: {exc}", began=False)
     began = time.monotonic()
     with contextlib.closing(connection), ThreadPoolExecutor(1) as thread:
         running = thread.submit(_execute, connection, hook)

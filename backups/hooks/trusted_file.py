@@ -1,6 +1,7 @@
 """May a file of this host say what Mooring runs? Only if none but its administrators can write it.
 
-Asked of the opened file, not of its name, so that nobody can change it in between.
+Asked of the opened file, not of its name, so that nobody can change it in between; and of every
+folder above it: who may write one of them chooses the file.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import os
 import stat
 from pathlib import Path
 
-from backups.exceptions import BadInput
+from backups.exceptions import BadInput, Refused
+from backups.programs.ancestors import check_ancestors
 
 MOST_BYTES = 1 << 20
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -51,6 +53,7 @@ def check_program(program: Path) -> None:
     if not stat.S_ISREG(found.st_mode) or not found.st_mode & 0o111:
         raise BadInput(f"{program} is not an executable file")
     _refuse_writable(program, found)
+    _refuse_replaceable(program)
 
 
 def _refuse_writable(file: Path, found: os.stat_result) -> None:
@@ -59,14 +62,13 @@ def _refuse_writable(file: Path, found: os.stat_result) -> None:
 
 
 def _refuse_replaceable(file: Path) -> None:
-    folder = file.absolute().parent
-    found = folder.stat()
-    kept = not found.st_mode & _OTHERS or found.st_mode & stat.S_ISVTX
-    if found.st_uid not in {0, os.geteuid()} or not kept:
+    try:
+        check_ancestors(file)
+    except Refused as exc:
         raise BadInput(
-            f"{file} could be replaced by others: they may write into {folder}",
+            f"{file} could be replaced by others: {exc}",
             hint="Have the folder belong to root or the worker's user, mode 0755 or less.",
-        )
+        ) from None
 
 
 def _decoded(file: Path, content: bytes) -> str:

@@ -485,6 +485,7 @@ class Migration(migrations.Migration):
                 ('when', models.CharField(choices=[('before', 'Before'), ('before-copy', 'Before the copy'), ('after-copy', 'After the copy'), ('after', 'After')], max_length=12)),
                 ('host', models.CharField(max_length=253)),
                 ('open', models.BooleanField(default=False)),
+                ('unable_since', models.DateTimeField(blank=True, null=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('exit_code', models.IntegerField(blank=True, null=True)),

@@ -22,6 +22,8 @@ class HookRun(models.Model):
     host = models.CharField(max_length=253)
     # Still to run, or to be cleared up after, should the worker die.
     open = models.BooleanField(default=False)
+    # Of an open one: since when it could not even begin. It is tried again for a day.
+    unable_since = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     # Null: it did not run, was killed, or is a statement.
@@ -52,7 +54,7 @@ class HookRun(models.Model):
         return self.when in LATE_HOOK_TIMES
 
     def run_time(self, at: datetime) -> timedelta | None:
-        """How long it took, or has taken at ``at``; None before it started."""
-        if self.started_at is None:
+        """How long it took, or has taken at ``at``; None before it began."""
+        if self.started_at is None or self.unable_since is not None:
             return None
         return (self.ended_at or at) - self.started_at

@@ -26,7 +26,7 @@ from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET, refuse_way
 from backups.models import BackupCopy, Deletion, Job
-from backups.restores.ancestors import check_ancestors
+from backups.programs.ancestors import check_ancestors
 from backups.restores.estimates import Estimate, estimate_recovery, estimate_time
 from backups.restores.marked import check_deletion, marks_of
 from backups.restores.target import (

@@ -196,12 +196,17 @@ class Run:
         self._lease_ends = at
 
     def stop(self, reason: BaseException) -> None:
-        """Make ``check`` raise ``reason``, and unblock the thread. The first reason counts."""
+        """Make ``check`` raise ``reason``, and unblock the thread.
+
+        The first reason counts, but for a lost lease: work that goes on after a cancel, such as
+        an after hook, must not go on beside that of the next owner.
+        """
         with self._lock:
-            if self._stop is not None:
-                return
-            self._stop = reason
-            hooks = list(self._hooks)
+            first = self._stop is None
+            if first or (isinstance(reason, LeaseLost) and not isinstance(self._stop, LeaseLost)):
+                self._stop = reason
+            # Whoever came later was unblocked at once.
+            hooks = list(self._hooks) if first else []
         for hook in reversed(hooks):
             try:
                 hook()

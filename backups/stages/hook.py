@@ -7,8 +7,8 @@ from typing import Any
 
 from backups.exceptions import LeaseLost, Refused, Stopped, Tolerated
 from backups.hooks.definition import Hook, HookResult, OnFailure
-from backups.hooks.owed import run_owed
-from backups.hooks.rows import note_end, note_left_out, note_start
+from backups.hooks.owed import owed_here, run_owed
+from backups.hooks.rows import note_end, note_left_out, note_start, note_unable
 from backups.hooks.run import run_hook
 from backups.hooks.variables import HookMoment
 from backups.models import HookRun, Instance, Job
@@ -55,7 +55,10 @@ class RunHook(PlainStage[Any]):
             note_end(self.row, run.token, HookResult("was stopped"))
             raise
         # Not after a shutdown: open, an after hook runs again once the job has ended.
-        note_end(self.row, run.token, ended)
+        if self.row.is_after and not ended.began:
+            note_unable(self.row, run.token, ended)
+        else:
+            note_end(self.row, run.token, ended)
         return self._judge(run, ended)
 
     def _run(self, run: Run) -> HookResult:
@@ -74,7 +77,8 @@ class RunHook(PlainStage[Any]):
             raise Refused(
                 ended.problem, hint="Correct what the hook reports, then start the job again."
             )
-        text = f"{self.title}: {ended.problem}"
+        again = "" if ended.began or not self.row.is_after else "; it is tried again for a day"
+        text = f"{self.title}: {ended.problem}{again}"
         run.log(self.name, text, LogLevel.WARNING)
         raise Tolerated(text)
 
@@ -113,4 +117,5 @@ class RunOwed(PlainStage[Any]):
 
     def run(self, run: Run, work: Any) -> str:
         count = run_owed(instance=self._instance, check=self._check)
-        return f"{count} run"
+        left = owed_here(self._instance).count()
+        return f"{count} run" + (f", {left} could not begin" if left else "")

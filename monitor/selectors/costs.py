@@ -61,7 +61,12 @@ def copy_cost(copy: BackupCopy) -> CopyCost | None:
     if not has_costs(copy.repository):
         return None
     prices = copy.repository.prices
-    counted = JobUsage.objects.filter(job=copy.backup.made_by_id, repository=copy.repository)
+    # A job that left the repository half-way has sent less: another one made the copy later.
+    counted = JobUsage.objects.filter(
+        job=copy.backup.made_by_id,
+        repository=copy.repository,
+        sent_bytes__gte=copy.stored_bytes,
+    )
     if (usage := counted.first()) is not None:
         month = prices.written(prices.month(copy.stored_bytes))
         return CopyCost(month, prices.written(prices.writing(_charged(usage))), "counted")

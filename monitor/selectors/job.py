@@ -84,7 +84,8 @@ class HookRow:
         if hook.started_at is not None and not self.job_ended:
             return "running"
         if hook.open and self.job_ended:
-            return f"owed: it runs on {hook.host} once the process control runs there"
+            why = f" (last try: {hook.problem})" if hook.problem else ""
+            return f"owed: it runs on {hook.host} once the process control runs there{why}"
         return "not run" if self.job_ended else "not run yet"
 
 

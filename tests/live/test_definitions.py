@@ -12,6 +12,7 @@ import pytest
 from pymysql.connections import Connection
 from pytest_django import Settings
 
+from backups.definitions import fetch
 from backups.definitions.document import Definition, Definitions, decode
 from backups.definitions.fetch import DefinitionReader
 from backups.engines.base import Login
@@ -117,6 +118,34 @@ def test_no_more_time_is_taken_than_was_given(server: Server) -> None:
     definitions = read(server[0], "every", seconds=0)
     assert definitions.objects == ()
     assert any("left out" in why for why in definitions.missing)
+
+
+def test_a_connection_that_is_killed_is_named_and_what_was_read_stays(server: Server) -> None:
+    port, connect_as_root = server
+    looks = iter(range(100))
+
+    def kill_in_the_middle() -> None:
+        if next(looks) == len(fetch._LISTS) + 1:
+            with closing(connect_as_root()) as root, root.cursor() as cursor:
+                cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'every'")
+                for (number,) in cursor.fetchall():
+                    cursor.execute(f"KILL {number}")
+
+    login = Login("every", "Pw-1", port=port)
+    reader = DefinitionReader(login, seconds=60, check=kill_in_the_middle, unseen=[])
+    definitions = decode(b"".join(reader.lines(datetime.now(UTC))))
+    assert len(definitions.objects) == 1
+    (missing,) = definitions.missing
+    assert "reading ended early: the connection was " in missing and "killed" in missing
+    assert "SHOW CREATE " in missing
+
+
+def test_a_slow_list_has_all_of_the_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As of 100,000 tables: longer than any single definition may take.
+    monkeypatch.setattr(fetch, "READ_TIMEOUT_SECONDS", 1)
+    slow = f"{fetch._LISTS['tables']} AND SLEEP(1.5) = 0"
+    monkeypatch.setattr(fetch, "_LISTS", {**fetch._LISTS, "tables": slow})
+    assert set(of_shop(read(server[0], "every"))) == KINDS
 
 
 def test_a_server_that_is_gone_is_no_error() -> None:

@@ -71,6 +71,27 @@ def test_what_was_counted_counts_instead_of_an_estimate(
     assert "cost 12.00 EUR" in page
 
 
+def test_what_a_job_asked_that_left_the_copy_half_way_is_not_its_cost(
+    client: Client, addresses: dict[str, str]
+) -> None:
+    Repository.objects.update(**PRICES)
+    copy = BackupCopy.objects.get()
+    job = Job.objects.create(
+        operation="backup", instance=copy.backup.instance, status="succeeded", ended_at=now()
+    )
+    Backup.objects.update(made_by=job)
+    usage = JobUsage.objects.create(
+        job=job, repository=copy.repository, counted_at=now(), puts=9000,
+        sent_bytes=copy.stored_bytes - 1,
+    )  # fmt: skip
+    # Made later, by a copy of its own.
+    assert "0.15 EUR for the requests that wrote it, estimated" in shown(
+        client, addresses["backup"]
+    )
+    JobUsage.objects.filter(pk=usage.pk).update(sent_bytes=copy.stored_bytes)
+    assert "9.00 EUR for the requests that wrote it, counted" in shown(client, addresses["backup"])
+
+
 def test_a_price_that_is_missing_makes_it_unknown(
     client: Client, addresses: dict[str, str]
 ) -> None:

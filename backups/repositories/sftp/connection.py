@@ -8,6 +8,9 @@ A session is given up when something is awaited and not a byte has moved for a w
 is slow is not one that hangs. A busy session is given up as well when its oldest request moves no
 more: a server answers in order, or nearly, so what was sent later is answered at the cost of one
 that hangs. Each request therefore has a limit of its own, which begins when it is the oldest.
+
+Silence is what was listened to: a worker that was suspended itself reads what has arrived meanwhile
+before it judges, and the time in which it did not look counts for nobody.
 """
 
 from __future__ import annotations
@@ -166,26 +169,41 @@ class SftpConnection:
         looked = time.monotonic()
         while self._error is None:
             ready = poll.poll(LOOK_SECONDS * 1000)
+            self._leave_out(time.monotonic() - looked - LOOK_SECONDS)
+            if ready and not self._read_more(descriptor, arrived):
+                break
             if not ready or time.monotonic() - looked > LOOK_SECONDS:
                 self._mind_silence()
                 looked = time.monotonic()
-            if not ready:
-                continue
-            more = os.read(descriptor, READ_BYTES)
-            if not more:
-                self._end(self._ended())
-                break
-            self._moved = time.monotonic()
-            arrived += more
-            try:
-                self._hand_over(arrived)
-            except NotSftp as exc:
-                self._end(_not_sftp(exc))
         self._line.stop()
         self._listener.join(LOOK_SECONDS)
         self._line.close()
         with self._sending:
             os.close(self._input)
+
+    def _read_more(self, descriptor: int, arrived: bytearray) -> bool:
+        """Read and hand over what has come; False at the end of the line."""
+        more = os.read(descriptor, READ_BYTES)
+        if not more:
+            self._end(self._ended())
+            return False
+        self._moved = time.monotonic()
+        arrived += more
+        try:
+            self._hand_over(arrived)
+        except NotSftp as exc:
+            self._end(_not_sftp(exc))
+        return True
+
+    def _leave_out(self, seconds: float) -> None:
+        """Count no time in which nobody looked, because this process stood still."""
+        if seconds <= LOOK_SECONDS:
+            return
+        with self._state:
+            self._moved += seconds
+            for awaited in self._awaited.values():
+                if awaited.moved is not None:
+                    awaited.moved += seconds
 
     def _hand_over(self, arrived: bytearray) -> None:
         """Take the whole packets out of what has arrived."""

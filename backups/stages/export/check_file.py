@@ -8,7 +8,7 @@ from pathlib import Path
 from backups.archive.export import exported_bytes
 from backups.catalog.copies import open_chain
 from backups.exceptions import Refused
-from backups.restores.ancestors import check_ancestors
+from backups.programs.ancestors import check_ancestors
 from backups.restores.target import RESERVE_BYTES, refuse_inside_repository
 from backups.running.run import Run
 from backups.stages.base import PlainStage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups.catalog.copies import open_chain
-from backups.restores.ancestors import check_ancestors
+from backups.programs.ancestors import check_ancestors
 from backups.restores.kept import is_kept
 from backups.restores.target import (
     check_room,

@@ -9,8 +9,8 @@ from django.db import transaction
 from backups.catalog.copies import open_chain
 from backups.exceptions import Refused
 from backups.models import Job, KeptRestore
+from backups.programs.ancestors import check_ancestors
 from backups.programs.occupant import occupant
-from backups.restores.ancestors import check_ancestors
 from backups.restores.kept import boot_id, is_kept
 from backups.restores.target import check_room, check_server, has_mark, release_folder
 from backups.running.run import Run

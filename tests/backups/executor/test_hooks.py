@@ -13,7 +13,6 @@ from django.utils.timezone import now
 from pytest_django import Settings
 
 from backups.exceptions import BadInput, LeaseLost
-from backups.executor.leftovers import lose_expired
 from backups.hooks.owed import owed_here, run_owed
 from backups.hooks.rows import write_rows
 from backups.hooks.selection import hooks_for
@@ -37,6 +36,7 @@ from backups.tasks import run_owed_hooks
 from backups.transitions.jobs import claim
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
+from tests.backups.hooks.lost import lost_job, row, rows_of
 from tests.backups.hooks.made import Hooks, shell_hook
 from tests.backups.taking import (
     Running,
@@ -50,22 +50,11 @@ from tests.backups.taking import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def hooks(tmp_path: Path, settings: Settings) -> Hooks:
-    folder = tmp_path / "hooks"
-    folder.mkdir()
-    return Hooks(folder, settings)
-
-
 def stages_of(job: Job) -> list[tuple[str, str]]:
     return [
         (stage.name.partition(" ")[2], stage.status)
         for stage in job.stages.filter(name__startswith="hook ")
     ]
-
-
-def rows_of(job: Job) -> list[tuple[str, bool, int | None, str]]:
-    return [(row.name, row.open, row.exit_code, row.problem) for row in job.hook_runs.all()]
 
 
 def backup_of(instance: Instance) -> Job:
@@ -239,23 +228,6 @@ def test_a_cancel_ends_a_before_hook_and_after_hooks_run(
     assert hooks.ran == ["slow ", "undo cancelled"]
     assert rows_of(job) == [("slow", False, None, "was stopped"), ("undo", False, 0, "")]
     assert "undone" in JobLogLine.objects.values_list("text", flat=True)
-
-
-def lost_job(orders: Instance, reach: Callable[[Job], None]) -> Job:
-    """Return a job whose worker was killed where ``reach`` left it."""
-    job = Job.objects.create(operation="backup", instance=orders, kind="full", engine="fake")
-    assert claim(job, worker=f"{socket.gethostname()}:1", exclusive_key="a", now=now())
-    reach(job)
-    Job.objects.filter(pk=job.pk).update(lease_expires_at=now())
-    assert lose_expired(now()) == 1
-    return job
-
-
-def row(job: Job, position: int, name: str, when: str, **columns: object) -> None:
-    host = socket.gethostname()
-    HookRun.objects.create(
-        job=job, position=position, name=name, when=when, host=host, open=True, **columns
-    )
 
 
 def killed_in_hook(job: Job) -> None:

@@ -160,6 +160,36 @@ def test_a_program_that_others_may_write_is_not_run(tmp_path: Path) -> None:
     check_program(program)
 
 
+@pytest.mark.parametrize("open_folder", ["", "bin", "bin/versions"])
+def test_a_program_that_others_may_replace_is_not_run(tmp_path: Path, open_folder: str) -> None:
+    # The folder above, the one above that, and the one that a link leads through.
+    (tmp_path / "bin" / "versions").mkdir(parents=True)
+    program = tmp_path / "bin" / "versions" / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    link = tmp_path / "program"
+    link.symlink_to(program)
+    check_program(link)
+    (tmp_path / open_folder).chmod(0o777)
+    with pytest.raises(BadInput, match="could be replaced by others") as raised:
+        check_program(link)
+    assert str(tmp_path / open_folder) in str(raised.value)
+    (tmp_path / open_folder).chmod(0o1777)
+    check_program(link)
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_file_below_a_folder_that_others_may_write_names_no_command(
+    tmp_path: Path, above: int
+) -> None:
+    folder = tmp_path / "state" / "hooks"
+    folder.mkdir(parents=True)
+    file = hooks_file(folder, GOOD)
+    file.parents[above].chmod(0o777)
+    with pytest.raises(BadInput, match="could be replaced by others"):
+        load_hooks(file)
+
+
 @pytest.mark.parametrize(
     ("statement", "why"),
     [

@@ -100,6 +100,46 @@ def test_a_frozen_server_is_noticed_by_what_does_not_move(
     assert store.read("one") == b"content"
 
 
+class JumpingClock:
+    """The time of a process that can be suspended: everything but this clock stands still."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return time.monotonic() + self.slept
+
+
+def test_a_worker_that_was_suspended_itself_does_not_blame_the_server(
+    store: SftpStore, dialer: ServerProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "one", b"content")
+    clock = JumpingClock()
+    monkeypatch.setattr(connection, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "time", clock)
+    server = dialer.lines[-1].process[0]
+    os.kill(server, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as others:
+        reading = others.submit(store.read, "one")
+        wait_for_looks(clock)
+        # Longer than any silence is borne; and it has not answered in the moment after either.
+        clock.slept = 10 * connection.STALL_SECONDS
+        wait_for_looks(clock)
+        os.kill(server, signal.SIGCONT)
+        assert reading.result(20) == b"content"
+    assert len(dialer.lines) == 1
+
+
+def wait_for_looks(clock: JumpingClock) -> None:
+    """Wait until the session has looked at its clock several times more."""
+    until, before = time.monotonic() + 20, clock.looks
+    while clock.looks < before + 20:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 @pytest.mark.usefixtures("impatient")
 def test_one_request_that_is_not_answered_ends_a_busy_session(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups.exceptions import Refused
-from backups.restores.ancestors import check_ancestors
+from backups.programs.ancestors import check_ancestors
 
 
 def test_a_folder_others_can_write_is_refused(tmp_path: Path) -> None:
@@ -29,6 +29,23 @@ def test_a_folder_behind_a_link_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "open")
     with pytest.raises(Refused, match="can be written by others"):
         check_ancestors(tmp_path / "link" / "target")
+
+
+def test_links_between_links_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "onwards").symlink_to("../end")
+    (tmp_path / "link").symlink_to("open/onwards")
+    (tmp_path / "end").write_text("")
+    check_ancestors(tmp_path / "link")
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(Refused, match="open can be written by others"):
+        check_ancestors(tmp_path / "link")
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    check_ancestors(tmp_path / "one")
 
 
 def test_a_folder_of_somebody_else_is_refused(

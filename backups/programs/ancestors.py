@@ -1,7 +1,8 @@
-"""Can somebody else change which folder a path leads to?
+"""Can somebody else change what a path leads to?
 
-Whoever can write a folder can put a link in the place of anything in it. What is restored there
-with the rights of root would then be written, or given away, somewhere else.
+Whoever can write a folder can put a link, or another file, in the place of anything in it. What is
+restored there with the rights of root would then be written, or given away, somewhere else; a
+program that is run from there would be another one.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from pathlib import Path
 
 from backups.exceptions import Refused
 
+# As many as the kernel follows; it opens nothing behind more.
+MOST_LINKS = 40
 _MOVE_HINT = "Restore to a folder below one that only root can write, and move it there afterwards."
 
 
 def check_ancestors(target: Path) -> None:
     """Raise Refused where a folder above ``target`` belongs to somebody else, or is open to all.
 
-    A folder like /tmp is fine: its sticky bit keeps everybody's hands off what is not theirs.
+    Every link on the way is followed, ``target`` itself included. A folder like /tmp is fine: its
+    sticky bit keeps everybody's hands off what is not theirs.
     """
-    for folder in _above(target):
+    for folder in _on_the_way(target):
         try:
             status = folder.lstat()
         except FileNotFoundError:
@@ -42,14 +46,35 @@ def check_ancestors(target: Path) -> None:
             )
 
 
-def _above(target: Path) -> Iterator[Path]:
-    """Yield every folder on the way, and every link: as named, and as it is."""
-    seen: set[Path] = set()
-    for path in (target.parent, target.parent.resolve()):
-        for folder in (path, *path.parents):
-            if folder not in seen:
-                seen.add(folder)
-                yield folder
+def _on_the_way(target: Path) -> Iterator[Path]:
+    """Yield every folder and every link that is passed, in their order, but not the end itself."""
+    here, links = Path("/"), 0
+    waiting = list(reversed(target.absolute().parts[1:]))
+    yield here
+    while waiting and links < MOST_LINKS:
+        part = waiting.pop()
+        if part == "..":
+            here = here.parent
+            continue
+        found = here / part
+        link = _link_of(found)
+        if link is not None:
+            yield found
+            links += 1
+            here = Path("/") if link.is_absolute() else here
+            waiting += reversed([each for each in link.parts if each != "/"])
+            continue
+        here = found
+        if waiting:
+            yield here
+
+
+def _link_of(path: Path) -> Path | None:
+    try:
+        return path.readlink()
+    except OSError:
+        # No link, or nothing there: whoever looks at it next says so.
+        return None
 
 
 def _is_open(status: os.stat_result) -> bool:
