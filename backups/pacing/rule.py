@@ -101,8 +101,7 @@ def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
     if idle:
         return RuleState(None, best)
     start = max(START_BYTES_PER_S, known_rate * START_SHARE)
-    detail = f"{format_bytes(int(start))}/s until its effect is known"
-    return RuleState(start, best, reason=PaceReason.STARTING, detail=detail)
+    return RuleState(start, best, reason=PaceReason.STARTING, detail=_until_known(start))
 
 
 def decide(
@@ -112,7 +111,7 @@ def decide(
     state = replace(state, best=max(state.best, read_bytes_per_s))
     if seen is None:
         return _blind(state, wanted)
-    state = replace(state, blind=0)
+    state = _answered(state)
     over, reason, detail = _judge(wanted, seen)
     if over > 1:
         return _slower(state, wanted, over, reason, detail, read_bytes_per_s)
@@ -160,7 +159,7 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
         # Something else holds it back: its repository, or the instance itself.
         return replace(state, rate=None, too_much=None, reason=PaceReason.FULL, detail=detail)
     too_much = None if state.calm >= FORGET_AFTER else state.too_much
-    if state.reason is PaceReason.STARTING:
+    if state.reason is PaceReason.STARTING and too_much is None:
         rate = state.rate * START_GROWTH
     elif state.calm < GROWS_AFTER:
         rate = state.rate
@@ -173,6 +172,14 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
     return replace(state, rate=rate, too_much=too_much, reason=reason, detail=shown)
 
 
+def _answered(state: RuleState) -> RuleState:
+    """The instance is seen: after a time without answers the effect of the rate is found anew."""
+    if state.reason is not PaceReason.UNKNOWN or state.rate is None:
+        return replace(state, blind=0)
+    detail = _until_known(state.rate)
+    return replace(state, blind=0, reason=PaceReason.STARTING, detail=detail)
+
+
 def _blind(state: RuleState, wanted: PaceWanted) -> RuleState:
     state = replace(state, blind=state.blind + 1, calm=0)
     if state.blind < BLIND_AFTER:
@@ -181,6 +188,10 @@ def _blind(state: RuleState, wanted: PaceWanted) -> RuleState:
     rate = most if state.rate is None else min(state.rate, most)
     detail = f"the instance has not answered the probe for {state.blind} intervals"
     return replace(state, rate=rate, reason=PaceReason.UNKNOWN, detail=detail)
+
+
+def _until_known(rate: float) -> str:
+    return f"{format_bytes(int(rate))}/s until its effect is known"
 
 
 def _shown(state: RuleState, detail: str) -> str:

@@ -148,6 +148,17 @@ class TestNoAnswer:
         state = decide(RuleState(None, best=FULL_SPEED), wanted(), None, FULL_SPEED)
         assert state.rate is None
 
+    def test_once_it_answers_again_it_is_not_unknown_any_more(self) -> None:
+        state = RuleState(None, best=FULL_SPEED)
+        for _ in range(5):
+            state = decide(state, wanted(), None, FULL_SPEED)
+        assert state.reason is PaceReason.UNKNOWN
+        near_target = decide(state, wanted(), seen(TARGET_MS * 0.9), FULL_SPEED / 4)
+        calm = decide(state, wanted(), seen(None), FULL_SPEED / 4)
+        assert (near_target.reason, calm.reason) == (PaceReason.STARTING, PaceReason.STARTING)
+        assert near_target.detail == "p99 36 ms, target 40 ms"
+        assert calm.detail == "50.0 MiB/s until its effect is known"
+
     def test_a_quarter_of_the_fastest_is_read_until_there_is_one_again(self) -> None:
         seconds = list(copy(silent(knee(10 * FULL_SPEED), 10, 19), TOTAL))
         blind = [second.state for second in seconds[13:19]]
