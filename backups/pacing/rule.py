@@ -173,7 +173,7 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
 
 
 def _answered(state: RuleState) -> RuleState:
-    """The instance is seen: after a time without answers the effect of the rate is found anew."""
+    """The instance is seen: after a time without answers the effect of the rate is to be found."""
     if state.reason is not PaceReason.UNKNOWN or state.rate is None:
         return replace(state, blind=0)
     detail = _until_known(state.rate)

@@ -148,7 +148,7 @@ class TestNoAnswer:
         state = decide(RuleState(None, best=FULL_SPEED), wanted(), None, FULL_SPEED)
         assert state.rate is None
 
-    def test_once_it_answers_again_it_is_not_unknown_any_more(self) -> None:
+    def test_once_it_answers_again_its_effect_is_to_be_found(self) -> None:
         state = RuleState(None, best=FULL_SPEED)
         for _ in range(5):
             state = decide(state, wanted(), None, FULL_SPEED)
