@@ -63,6 +63,9 @@ class PacePlan:
     # The rate of an earlier copy, in bytes per second; zero is unknown.
     known_rate: float = 0.0
 
+    # What the engine locks for all of the copy; blank: nothing.
+    locked: str = ""
+
     @property
     def watches(self) -> bool:
         """Whether the instance is watched for the effect of the copy."""
@@ -94,13 +97,15 @@ class PaceController:
         self._race = Race(plan.profile)
         # The copy reads nothing until the time before it was seen.
         first = HELD if plan.watches else plan.target.limit_at(_now())
+        if plan.locked:
+            first = None
         self.limiter = Limiter(first, on_pause=on_pause)
         self._tally = Tally()
         self._wanted: PaceWanted | None = None
         self._state = RuleState(None)
         self._guard = GuardState()
-        # The sub-operations that are going on and lock something.
-        self._locked: set[str] = set()
+        # What is locked at the moment.
+        self._locked = {plan.locked} if plan.locked else set[str]()
         self._handled, self._handled_at, self._handled_bytes = 0, 0.0, 0
         self._latest: Observation | None = None
         self._began = self._ticked_at = time.monotonic()
@@ -127,6 +132,7 @@ class PaceController:
         self._thread.join()
         # What is written after it was not read from the instance's files.
         self.limiter.set(None)
+        self._view.show(PaceNow())
         self._probe.close()
 
     # Called by the copy, from any thread
@@ -139,14 +145,14 @@ class PaceController:
             self._race.read_first()
         if name in self._plan.profile.locked:
             with self._lock:
-                self._locked.add(name)
+                self._locked.add(_of_engine(name))
                 self.limiter.set(None)
 
     def stage_ended(self, name: str) -> None:
         if name == self._plan.profile.race_until:
             self._race.end()
         with self._lock:
-            self._locked.discard(name)
+            self._locked.discard(_of_engine(name))
 
     def engine_line(self, text: str) -> None:
         """Take a line of the engine's log."""
@@ -294,7 +300,7 @@ class PaceController:
 
     def _decide(self) -> tuple[float | None, PaceReason, str]:
         if self._locked:
-            return None, PaceReason.LOCKED, f"{', '.join(sorted(self._locked))} of the engine"
+            return None, PaceReason.LOCKED, ", ".join(sorted(self._locked))
         unseen = self._race.is_unseen
         if self._guard.lifted:
             detail = "redo that was never seen" if unseen else "redo that is not copied yet"
@@ -313,6 +319,10 @@ class PaceController:
         if unseen and self._state.rate is not None:
             return None, PaceReason.REDO, "redo that was never seen"
         return rate, self._state.reason, self._state.detail
+
+
+def _of_engine(stage: str) -> str:
+    return f"{stage} of the engine"
 
 
 def _now() -> datetime:

@@ -34,6 +34,8 @@ class PaceProfile:
     redo_file: str = ""
     # Sub-operations in which something on the instance is locked: they run at full speed.
     locked: frozenset[str] = frozenset()
+    # Servers older than this lock something for all of the copy.
+    locks_before: tuple[int, int, int] | None = None
     # A server gives up on a connection that is not read for a while.
     least_bytes_per_s_per_thread: int = 0
 

@@ -10,14 +10,15 @@ Additive increase, multiplicative decrease, as in the congestion control of TCP:
 - Below, it comes nearer to the rate that was too much by a quarter of what is between, and tries
   a little more when it is there. After ten calm intervals that rate is forgotten, for whatever was
   the matter may be over, and it grows by a fifth.
-- It never falls below ``longest`` times less than the fastest it has read, so that its time is
-  bounded, nor below what its engine needs.
+- It never falls below ``longest`` times less than the fastest it has read for five seconds, so that
+  its time is bounded, nor below what its engine needs.
 - While nothing is known of the instance it reads at most a quarter of the fastest it has read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import mean
 
 from backups.pacing.observation import Baseline, Measure, Observation
 from backups.pacing.reasons import PaceReason
@@ -42,6 +43,8 @@ NEARER = 0.25
 GROWS_AFTER = 2
 # So many calm intervals, and the rate that was too much is forgotten.
 FORGET_AFTER = 10
+# The fastest is the mean of so many intervals: a single one may be a cache, or made up for a stall.
+BEST_OVER = 5
 # So many intervals without an observation, and its effect is unknown.
 BLIND_AFTER = 3
 BLIND_SHARE = 0.25
@@ -66,8 +69,10 @@ class RuleState:
     """What the rule remembers. A rate of None is full speed."""
 
     rate: float | None
-    # The fastest that the copy has read, or is known to read.
+    # The fastest that the copy has read for some seconds, or is known to read.
     best: float = START_BYTES_PER_S
+    # What it has read lately.
+    recent: tuple[float, ...] = ()
     # The rate that was too much.
     too_much: float | None = None
     calm: int = 0
@@ -108,7 +113,7 @@ def decide(
     state: RuleState, wanted: PaceWanted, seen: Observation | None, read_bytes_per_s: float
 ) -> RuleState:
     """Return the next state; ``seen`` is None where an interval brought no observation."""
-    state = replace(state, best=max(state.best, read_bytes_per_s))
+    state = _with_read(state, read_bytes_per_s)
     if seen is None:
         return _blind(state, wanted)
     state = _answered(state)
@@ -123,6 +128,13 @@ def decide(
 def floor_of(state: RuleState, wanted: PaceWanted) -> float:
     """Return the rate below which the copy is never slowed."""
     return max(wanted.least_bytes_per_s, state.best / wanted.longest)
+
+
+def _with_read(state: RuleState, read_bytes_per_s: float) -> RuleState:
+    recent = (*state.recent, read_bytes_per_s)[-BEST_OVER:]
+    if len(recent) < BEST_OVER:
+        return replace(state, recent=recent)
+    return replace(state, recent=recent, best=max(state.best, mean(recent)))
 
 
 def _judge(wanted: PaceWanted, seen: Observation) -> tuple[float, PaceReason, str]:

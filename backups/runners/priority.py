@@ -109,7 +109,12 @@ def _allowed(words: list[str]) -> list[str]:
         if not done.returncode:
             return words
         problem = done.stderr.strip()
-    logger.warning("%s is left out, this host does not allow it: %s", words[0], problem)
+    logger.warning(
+        "%s is left out, this host does not allow it: %s",
+        words[0],
+        problem,
+        extra={"action": "priority_left_out"},
+    )
     return []
 
 

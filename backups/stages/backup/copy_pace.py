@@ -21,6 +21,7 @@ from backups.pacing.controller import PaceController, PacePlan
 from backups.pacing.facts import PaceFacts
 from backups.pacing.target import PaceColumns, PaceTarget, decide_target
 from backups.pacing.view import PaceView
+from backups.programs.compatibility import parse_version
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 
@@ -128,7 +129,16 @@ def plan_of(job: Job, *, with_hours: bool = True) -> PacePlan:
         threads=settings.COPY_THREADS,
         longest=float(settings.PACE_LONGEST),
         known_rate=_known_rate(job),
+        locked=_locked_by(job),
     )
+
+
+def _locked_by(job: Job) -> str:
+    """Return what is locked for all of the copy, by the version that was seen last."""
+    profile, version = engine_named(job.engine).pacing, parse_version(job.instance.version)
+    if profile.locks_before is None or version is None or version >= profile.locks_before:
+        return ""
+    return f"backup lock that a server of {version} holds until the copy has ended"
 
 
 def _known_rate(job: Job) -> float:
