@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -15,7 +15,8 @@ from backups.archive.records import Data, FileOpened, Record
 from backups.engines import engine_named
 from backups.exceptions import BadInput
 from backups.instances.connection import connect, login_of
-from backups.models import Backup, Job
+from backups.jobs.pace import COPY_STAGE
+from backups.models import Backup, Job, JobStage
 from backups.models.job import LogLevel
 from backups.pacing.controller import PaceController, PacePlan
 from backups.pacing.facts import PaceFacts
@@ -142,10 +143,20 @@ def _locked_by(job: Job) -> str:
 
 
 def _known_rate(job: Job) -> float:
-    """Return the rate of the fastest of its last backups: some were slowed themselves."""
+    """Return the rate of the fastest of its last copies: some were slowed themselves."""
     backups = Backup.objects.filter(instance=job.instance, engine=job.engine, consolidated_from="")
+    last = list(backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED])
+    copied = _copy_times({each.made_by_id for each in last if each.made_by_id})
     rates = (
-        (each.restored_bytes or 0) / max(1.0, each.run_time.total_seconds())
-        for each in backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED]
+        (each.restored_bytes or 0)
+        / max(1.0, copied.get(each.made_by_id, each.run_time).total_seconds())
+        for each in last
     )
     return max(rates, default=0.0)
+
+
+def _copy_times(jobs: Collection[int]) -> dict[int | None, timedelta]:
+    """Return how long each of these jobs read its instance: the rest of a job is not its rate."""
+    stages = JobStage.objects.filter(job__in=jobs, parent=None, name=COPY_STAGE)
+    rows = stages.values_list("job_id", "started_at", "ended_at")
+    return {job: ended - started for job, started, ended in rows if started and ended}

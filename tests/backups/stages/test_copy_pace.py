@@ -1,13 +1,22 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import Settings
 
 from backups.engines.clone.engine import LEAST_BYTES_PER_S_PER_CONNECTION, CloneEngine
 from backups.jobs.request import create_backup_job
-from backups.models import BackupSchedule, Instance, Job, JobLogLine, JobSample, Repository
+from backups.models import (
+    Backup,
+    BackupSchedule,
+    Instance,
+    Job,
+    JobLogLine,
+    JobSample,
+    JobStage,
+    Repository,
+)
 from backups.pacing.facts import PaceFacts
 from backups.stages.backup.copy_pace import plan_of
 from tests.backups.fake_engine import FakeEngine
@@ -17,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MIB = 1 << 20
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +60,20 @@ class TestPlan:
         assert plan.target.limit_at(NOON) == 2 * MIB
         assert plan.target.limit_at(NOON.replace(hour=14)) == 9 * MIB
         assert plan.known_rate > 0
+
+    def test_the_rate_of_an_earlier_copy_is_that_of_its_stage(
+        self, orders: Instance, main: Repository, engine: FakeEngine
+    ) -> None:
+        backup = take_backup(orders, main)
+        Backup.objects.update(
+            restored_bytes=100 * MIB, started_at=NOON, ended_at=NOON + 10 * SECOND
+        )
+        stages = JobStage.objects.filter(job=backup.made_by, name="copy", parent=None)
+        stages.update(started_at=NOON + 2 * SECOND, ended_at=NOON + 4 * SECOND)
+        job = create_backup_job(orders, wake=False)
+        assert plan_of(job).known_rate == 50 * MIB
+        stages.update(ended_at=None)
+        assert plan_of(job).known_rate == 10 * MIB
 
     def test_an_old_donor_that_blocks_ddl_throughout_is_not_slowed(
         self, orders: Instance, main: Repository, monkeypatch: pytest.MonkeyPatch
