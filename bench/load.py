@@ -39,7 +39,7 @@ class WriteLoad:
     """Offers ``rate`` transactions a second to a server while something else is done."""
 
     def __init__(self, server: PrivateServer, folder: Path, *, rate: int, table_rows: int) -> None:
-        self._stop_file, self._log = folder / "stop", folder / "sysbench.log"
+        self._stop_file, self.log = folder / "stop", folder / "sysbench.log"
         self._argv = sysbench_argv(
             str(SCRIPT),
             server,
@@ -48,6 +48,7 @@ class WriteLoad:
             "--time=0",
             "--report-interval=1",
             "--histogram=on",
+            "--percentile=99",
             f"--stop-file={self._stop_file}",
             "run",
         )
@@ -55,7 +56,7 @@ class WriteLoad:
     def beside(self, work: Callable[[], object]) -> LoadReport:
         """Have the writers write until ``work`` is done."""
         self._stop_file.unlink(missing_ok=True)
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             writers = subprocess.Popen(
                 self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
@@ -68,8 +69,8 @@ class WriteLoad:
             self._stop_file.touch()
             exit_code = writers.wait()
         if exit_code:
-            raise BenchError(f"sysbench ended with {exit_code}:\n{tail(self._log)}")
-        return parse_report(self._log.read_text(encoding="utf-8"))
+            raise BenchError(f"sysbench ended with {exit_code}:\n{tail(self.log)}")
+        return parse_report(self.log.read_text(encoding="utf-8"))
 
 
 def parse_report(text: str) -> LoadReport:

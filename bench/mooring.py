@@ -55,6 +55,9 @@ class Finished:
 class Mooring:
     """An installation in a folder, made for each run."""
 
+    # What Python runs.
+    program: tuple[str, ...] = ("manage.py",)
+
     def __init__(self, folder: Path, logs: Path, *, threads: int, mysqld: str = "") -> None:
         self._home = folder / "home"
         self._repository = folder / "repository"
@@ -153,7 +156,7 @@ class Mooring:
         threads: int | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Watched:
-        argv = [sys.executable, "manage.py", *words]
+        argv = [sys.executable, *self.program, *words]
         more = {"MOORING_COPY_THREADS": str(threads)} if threads else {}
         environment = {**self._environment, **more, **(variables or {})}
         return run_watched(argv, environment=environment, folder=ROOT, log=self._log)

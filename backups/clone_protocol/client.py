@@ -48,7 +48,7 @@ from backups.clone_protocol.transport import CloneConnection
 from backups.clone_protocol.workers import GOODBYE_SECONDS, Workers
 
 # Servers older than this take a backup lock and read the bit as a huge time-out.
-_DDL_BIT_SINCE = (8, 0, 27)
+DDL_BIT_SINCE = (8, 0, 27)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class DonorFacts:
 def may_skip_lock(server_version: str) -> bool:
     """Whether a server of this version can be cloned without blocking DDL."""
     parsed = re.match(r"(\d+)\.(\d+)\.(\d+)", server_version)
-    return parsed is not None and tuple(map(int, parsed.groups())) >= _DDL_BIT_SINCE
+    return parsed is not None and tuple(map(int, parsed.groups())) >= DDL_BIT_SINCE
 
 
 class Client:

@@ -16,7 +16,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from backups.pacing.facts import PaceFacts
-from backups.pacing.guard import GuardNews, GuardState, in_words, judge_redo
+from backups.pacing.guard import (
+    SILENCE_SECONDS,
+    UNSEEN_WORDS,
+    GuardNews,
+    GuardState,
+    in_words,
+    judge_redo,
+)
 from backups.pacing.limiter import HELD, Limiter
 from backups.pacing.observation import Measure, Observation
 from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, ProbeResult
@@ -56,6 +63,9 @@ class PacePlan:
     # The rate of an earlier copy, in bytes per second; zero is unknown.
     known_rate: float = 0.0
 
+    # What the engine locks for all of the copy; blank: nothing.
+    locked: str = ""
+
     @property
     def watches(self) -> bool:
         """Whether the instance is watched for the effect of the copy."""
@@ -82,17 +92,20 @@ class PaceController:
         self._log = PaceLog(log)
         overwrites = plan.profile.race is RedoRace.OVERWRITTEN
         self._probe = Probe(connect, watches_redo=overwrites)
-        self._probing = False
+        # Since when; None: it is not needed.
+        self._probing_since: float | None = None
         self._race = Race(plan.profile)
         # The copy reads nothing until the time before it was seen.
         first = HELD if plan.watches else plan.target.limit_at(_now())
+        if plan.locked:
+            first = None
         self.limiter = Limiter(first, on_pause=on_pause)
         self._tally = Tally()
         self._wanted: PaceWanted | None = None
         self._state = RuleState(None)
         self._guard = GuardState()
-        # The sub-operations that are going on and lock something.
-        self._locked: set[str] = set()
+        # What is locked at the moment.
+        self._locked = {plan.locked} if plan.locked else set[str]()
         self._handled, self._handled_at, self._handled_bytes = 0, 0.0, 0
         self._latest: Observation | None = None
         self._began = self._ticked_at = time.monotonic()
@@ -103,6 +116,9 @@ class PaceController:
         self._thread = threading.Thread(target=self._run, name="pace", daemon=True)
 
     def __enter__(self) -> Self:
+        if not self._plan.profile.race_from:
+            # The engine reads redo long before it reports that it copies.
+            self._race.begin(None)
         self._thread.start()
         return self
 
@@ -116,6 +132,7 @@ class PaceController:
         self._thread.join()
         # What is written after it was not read from the instance's files.
         self.limiter.set(None)
+        self._view.show(PaceNow())
         self._probe.close()
 
     # Called by the copy, from any thread
@@ -124,16 +141,18 @@ class PaceController:
         """Follow the engine: while something is locked nothing may slow it."""
         if name == self._plan.profile.race_from:
             self._race.begin(self._probe.redo)
+        if name == self._plan.profile.race_read:
+            self._race.read_first()
         if name in self._plan.profile.locked:
             with self._lock:
-                self._locked.add(name)
+                self._locked.add(_of_engine(name))
                 self.limiter.set(None)
 
     def stage_ended(self, name: str) -> None:
         if name == self._plan.profile.race_until:
             self._race.end()
         with self._lock:
-            self._locked.discard(name)
+            self._locked.discard(_of_engine(name))
 
     def engine_line(self, text: str) -> None:
         """Take a line of the engine's log."""
@@ -188,23 +207,23 @@ class PaceController:
             if now.reason is not None:
                 self._tally.limit(at - self._ticked_at, self.limiter.bytes_per_s, now.reason)
             self._ticked_at = at
-            self._start_probe()
-            if self._probing:
-                self._watch_redo(at)
+            self._start_probe(at)
+            if self._probing_since is not None:
+                self._watch_redo(at, self._probing_since)
             if self._wanted is None and self._waits(at):
                 self._hold()
                 return
-            if self._probing:
+            if self._probing_since is not None:
                 self._follow_probe(at)
             self._apply()
 
-    def _start_probe(self) -> None:
-        if self._probing:
+    def _start_probe(self, at: float) -> None:
+        if self._probing_since is not None:
             return
         races = self._plan.profile.race is not RedoRace.NONE
         limited = self._view.by_hand or self._plan.target.limit_at(_now()) is not None
         if self._plan.watches or (races and limited):
-            self._probing = True
+            self._probing_since = at
             self._probe.start()
 
     def _waits(self, at: float) -> bool:
@@ -226,10 +245,10 @@ class PaceController:
 
     def _hold(self) -> None:
         """Let the copy wait, unless it would lose its redo meanwhile."""
-        if self._guard.lifted or self._race.is_unseen:
+        if self._guard.lifted:
             self._apply()
         elif not self._locked:
-            self.limiter.set(HELD)
+            self.limiter.set(None if self._race.is_unseen else HELD)
 
     def _follow_probe(self, at: float) -> None:
         """Have the rule decide, once for each interval."""
@@ -249,9 +268,12 @@ class PaceController:
         if seen.error:
             self._log.note("probe", f"the instance cannot be watched: {seen.error}", warning=True)
 
-    def _watch_redo(self, at: float) -> None:
+    def _watch_redo(self, at: float, since: float) -> None:
         if (lead := self._race.lead(self._probe.redo, at)) is None:
-            self._guard = replace(self._guard, lifted=False)
+            unseen = self._race.is_unseen and at - since > SILENCE_SECONDS
+            self._guard = replace(self._guard, lifted=unseen)
+            if unseen:
+                self._log.note("unseen", UNSEEN_WORDS, warning=True)
             return
         overwrites = self._plan.profile.race is RedoRace.OVERWRITTEN
         was = self._guard.lifted
@@ -278,22 +300,29 @@ class PaceController:
 
     def _decide(self) -> tuple[float | None, PaceReason, str]:
         if self._locked:
-            return None, PaceReason.LOCKED, f"{', '.join(sorted(self._locked))} of the engine"
-        # Nothing holds the copy back for a look at a redo log that has not been seen.
-        unseen = self._plan.watches and self._wanted is None and self._race.is_unseen
-        if self._guard.lifted or unseen:
-            return None, PaceReason.REDO, "redo that is not copied yet"
+            return None, PaceReason.LOCKED, ", ".join(sorted(self._locked))
+        unseen = self._race.is_unseen
+        if self._guard.lifted:
+            detail = "redo that was never seen" if unseen else "redo that is not copied yet"
+            return None, PaceReason.REDO, detail
         hand = self._view.by_hand
         if hand == 0:
             return None, PaceReason.BY_HAND, "full speed, as requested"
         limit = hand or self._plan.target.limit_at(_now())
-        rate = self._state.rate
+        # The rule slows nothing that may lose redo which nobody sees.
+        rate = None if unseen else self._state.rate
         if limit is not None and (rate is None or limit < rate):
             reason = PaceReason.BY_HAND if hand else PaceReason.CONFIGURED
             least = self._plan.least
             raised = " at least, which the engine needs" if limit < least else ""
             return float(max(limit, least)), reason, f"limit in force{raised}"
+        if unseen and self._state.rate is not None:
+            return None, PaceReason.REDO, "redo that was never seen"
         return rate, self._state.reason, self._state.detail
+
+
+def _of_engine(stage: str) -> str:
+    return f"{stage} of the engine"
 
 
 def _now() -> datetime:

@@ -63,18 +63,24 @@ class PaceFacts:
         return cls(**known)
 
     def write(self) -> dict[str, str | int | float]:
-        """Return what is to be stored: only what is known."""
-        known = ((name, value) for name, value in asdict(self).items() if value not in (None, ""))
-        return {
-            name: round(value, 3) if isinstance(value, float) else value for name, value in known
-        }
+        """Return what is to be stored: only what is known, and no number that cannot be."""
+        stored: dict[str, str | int | float] = {}
+        for name, value in asdict(self).items():
+            if isinstance(value, str) and value:
+                stored[name] = value
+            elif (number := _number(value)) is not None:
+                stored[name] = round(number, 3) if isinstance(number, float) else number
+        return stored
 
 
 _NUMBERS = frozenset({"int", "float", "int | None", "float | None"})
 
 
 def _number(value: object) -> int | float | None:
-    """Return a number that a column can hold; a manifest may have been changed by somebody."""
+    """Return a number that a column can hold: a manifest may have been changed by somebody.
+
+    What a server answers may be anything as well.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if math.isfinite(value) and 0 <= value < 1 << 62 else None

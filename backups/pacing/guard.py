@@ -7,6 +7,10 @@ one for a loss. What the instance may write until a lifted limit takes effect co
 small log there is no room for both: there a copy is not slowed at all while redo is written, so
 that it is never worse off than one at full speed.
 
+Only what is written overwrites anything: on an instance that writes nothing the limits hold,
+however much of its redo is not known to be copied. What it writes while it gives no answer is not
+known, and counts as a burst after some seconds; a log that was never seen may be of any size.
+
 How old the instance's last checkpoint is adds nothing: it may write over redo before it, whether
 or not that was copied, and can move it at any time.
 
@@ -37,6 +41,8 @@ BURST_BYTES_PER_S = 32 << 20
 LEAST_LOG_BYTES = TOOL_BUFFER_BYTES + int(BURST_BYTES_PER_S * REACTION_SECONDS)
 # An instance that writes less is one that writes nothing.
 TRICKLE_BYTES_PER_S = 64 << 10
+# From then on an instance that gives no answer may be writing a burst.
+SILENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +64,24 @@ class RedoLead:
     @property
     def share_expected(self) -> float:
         """The share by the time that a lifted limit takes effect."""
-        written = (self.bytes_per_s or 0.0) * (REACTION_SECONDS + self.age_s)
+        rate = self.bytes_per_s or 0.0
+        if self.age_s > SILENCE_SECONDS:
+            rate = max(rate, float(BURST_BYTES_PER_S))
+        written = rate * (REACTION_SECONDS + self.age_s)
         return (self.most + written) / self.capacity if self.capacity > 0 else 0.0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is written that could overwrite anything."""
+        if self.bytes_per_s is None:
+            # If the next look is late, nobody knows what is written meanwhile.
+            return self.age_s <= REACTION_SECONDS
+        return self.bytes_per_s < TRICKLE_BYTES_PER_S and self.age_s <= SILENCE_SECONDS
 
     @property
     def is_too_small(self) -> bool:
         """Whether this log may be written over before a slowed copy has reacted."""
-        if self.bytes_per_s is None:
-            # The next look is late: nobody knows what is written meanwhile.
-            writes = self.age_s > REACTION_SECONDS
-        else:
-            writes = self.bytes_per_s >= TRICKLE_BYTES_PER_S
-        return writes and self.capacity < LEAST_LOG_BYTES
+        return not self.is_quiet and self.capacity < LEAST_LOG_BYTES
 
 
 class GuardNews(enum.Enum):
@@ -97,14 +109,15 @@ def judge_redo(
 ) -> tuple[GuardState, list[GuardNews]]:
     """Return the next state and the news; ``overwrites``: redo that is not copied is lost."""
     news = []
-    share = lead.share
+    quiet = overwrites and lead.is_quiet
     small = overwrites and lead.is_too_small
-    lifted = small or lead.share_expected >= (LIMIT_AGAIN_AT if state.lifted else LIFT_AT)
+    far = lead.share_expected >= (LIMIT_AGAIN_AT if state.lifted else LIFT_AT)
+    lifted = not quiet and (small or far)
     if small and not state.small:
         news.append(GuardNews.SMALL)
     elif lifted != state.lifted:
         news.append(GuardNews.LIFTED if lifted else GuardNews.LIMITED)
-    near = overwrites and share >= (LIFT_AT if state.near else WARN_AT)
+    near = overwrites and not quiet and lead.share >= (LIFT_AT if state.near else WARN_AT)
     if near and not state.near:
         news.append(GuardNews.NEAR)
     lost = overwrites and lead.least > lead.capacity
@@ -114,6 +127,12 @@ def judge_redo(
         state, lifted=lifted, near=near, lost=state.lost or lost, small=state.small or small
     )
     return following, news
+
+
+UNSEEN_WORDS = (
+    "full speed: the instance has not shown its redo log, so nobody knows when a slowed copy would "
+    "lose it"
+)
 
 
 def in_words(news: GuardNews, lead: RedoLead, *, overwrites: bool) -> str:

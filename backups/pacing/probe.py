@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
@@ -36,6 +38,8 @@ LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.1, 0.25
 # A look must not cost the instance more than this share of a core.
 MOST_COST = 0.05
 LONGEST_LOOK_PAUSE_SECONDS = 2.0
+# Between two looks at the redo log of a server that takes longer to answer than they are apart.
+LEAST_PAUSE_SECONDS = 0.02
 # Before the copy: this long for a look at whether anything runs at all, and this long if so.
 FIRST_SECONDS, BASELINE_SECONDS = 0.1, 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 120.0
@@ -98,25 +102,31 @@ class Probe:
 
     def _watch_connected(self) -> str:
         """Watch over one connection; return why it ended."""
-        server: Server | None = None
         try:
-            server = Server(self._connect())
-            self.server = self.server or server
-            self.redo = server.redo()
-            if not self._known.is_set():
-                self.baseline = self._take_baseline(server)
-                server.times.end_baseline()
-                self._known.set()
-            while not self._end.is_set():
-                seen = self._take_interval(server, INTERVAL_SECONDS)
-                self.latest = ProbeResult(self.latest.number + 1, seen)
+            connection = self._connect()
+            try:
+                self._watch_over(connection)
+            finally:
+                _close(connection)
         except Exception as exc:
             # Whatever a server answers: the copy goes on, and the rule knows that nothing was seen.
             return _words(exc)
-        finally:
-            if server is not None:
-                server.close()
         return ""
+
+    def _watch_over(self, connection: Connection[DictCursor]) -> None:
+        if self._end.is_set():
+            # The copy ended while it connected.
+            return
+        server = Server(connection)
+        self.server = self.server or server
+        self.redo = server.redo()
+        if not self._known.is_set():
+            self.baseline = self._take_baseline(server)
+            server.times.end_baseline()
+            self._known.set()
+        while not self._end.is_set():
+            seen = self._take_interval(server, INTERVAL_SECONDS)
+            self.latest = ProbeResult(self.latest.number + 1, seen)
 
     def _take_baseline(self, server: Server) -> Baseline:
         first = self._take_interval(server, FIRST_SECONDS)
@@ -132,21 +142,38 @@ class Probe:
         return Baseline(seen.seconds, seen.p99_ms, p50, seen.questions_per_s, seen.lag_s)
 
     def _take_interval(self, server: Server, seconds: float) -> Observation:
-        began = time.monotonic()
+        began = due = time.monotonic()
         while True:
             asked = time.monotonic()
-            often = bool(server.look())
+            if asked >= due:
+                due = asked + _look(server)
+            wake = due
             if self._watches_redo:
-                self.redo, often = server.look_at_redo(), True
-            cost = time.monotonic() - asked
-            pause = max(LOOK_SECONDS if often else IDLE_LOOK_SECONDS, cost / MOST_COST)
-            pause = min(pause, LONGEST_LOOK_PAUSE_SECONDS)
+                # A burst must be seen in time, whatever the answers cost.
+                self.redo = server.look_at_redo()
+                wake = min(due, asked + LOOK_SECONDS)
             left = began + seconds - time.monotonic()
-            if left <= pause or self._end.wait(min(pause, left)):
+            pause = max(LEAST_PAUSE_SECONDS, wake - time.monotonic())
+            if left <= pause or self._end.wait(pause):
                 self._end.wait(max(0.0, left))
                 seen = server.end_interval(time.monotonic() - began)
                 self.redo = seen.redo
                 return seen
+
+
+def _look(server: Server) -> float:
+    """Take a look at what is running; return after how long the next one is due."""
+    asked = time.monotonic()
+    often = bool(server.look())
+    cost = time.monotonic() - asked
+    pause = max(LOOK_SECONDS if often else IDLE_LOOK_SECONDS, cost / MOST_COST)
+    return cost + min(pause, LONGEST_LOOK_PAUSE_SECONDS)
+
+
+def _close(connection: Connection[DictCursor]) -> None:
+    """End a connection, whatever state it is in."""
+    with suppress(pymysql.err.Error, OSError):
+        connection.close()
 
 
 def _is_idle(seen: Observation) -> bool:

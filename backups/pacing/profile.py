@@ -24,13 +24,18 @@ class PaceProfile:
     """The part of an engine's behaviour that its pace depends on."""
 
     race: RedoRace = RedoRace.NONE
-    # The sub-operations with whose beginning, and with whose end, the race is run.
+    # The sub-operation with whose beginning the race is run; blank: from before the engine begins.
     race_from: str = ""
+    # The one by whose beginning the engine has read the redo that there was before it.
+    race_read: str = ""
+    # The one with whose end it is over.
     race_until: str = ""
     # The file of the copy that is the redo log; blank: it is not counted.
     redo_file: str = ""
     # Sub-operations in which something on the instance is locked: they run at full speed.
     locked: frozenset[str] = frozenset()
+    # Servers older than this lock something for all of the copy.
+    locks_before: tuple[int, int, int] | None = None
     # A server gives up on a connection that is not read for a while.
     least_bytes_per_s_per_thread: int = 0
 

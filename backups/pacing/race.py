@@ -1,7 +1,8 @@
 """How far is the instance's redo ahead of what the copy has of it, and how fast is it written?
 
-What the copy has is counted as it arrives, from the last checkpoint before the engine began. The
-tool collects redo in a buffer before it sends any, and names LSNs in its log now and then.
+What the copy has is counted as it arrives, from the last checkpoint before the engine began: the
+tool reads redo long before it reports that it copies. It collects redo in a buffer before it sends
+any, and names LSNs in its log now and then.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Race:
     def __init__(self, profile: PaceProfile) -> None:
         self._kind = profile.race
         self._begins: int | None = None
+        # How far the log was written when the race began.
+        self._first_written = 0
         self._received = 0
         self._scanned = 0
         self._on = False
@@ -29,7 +32,7 @@ class Race:
 
     @property
     def is_unseen(self) -> bool:
-        """Whether redo may be overwritten, and the instance has not shown any of it yet."""
+        """Whether redo may be overwritten, and the instance has never shown any of it."""
         return self._on and self._kind is RedoRace.OVERWRITTEN and self._begins is None
 
     def begin(self, redo: RedoSeen | None) -> None:
@@ -41,6 +44,10 @@ class Race:
     def end(self) -> None:
         """All redo that the copy needs has been read."""
         self._on = False
+
+    def read_first(self) -> None:
+        """The engine has read all that was written when the race began."""
+        self._scanned = max(self._scanned, self._first_written)
 
     def receive(self, count: int) -> None:
         """Count bytes of redo that have arrived."""
@@ -73,6 +80,7 @@ class Race:
         return RedoLead(least, most, redo.capacity, self._rate.bytes_per_s, age)
 
     def _start_from(self, redo: RedoSeen) -> int:
+        self._first_written = redo.written
         if self._kind is RedoRace.KEPT or redo.checkpoint is None:
             return redo.written
         return redo.checkpoint

@@ -10,14 +10,15 @@ Additive increase, multiplicative decrease, as in the congestion control of TCP:
 - Below, it comes nearer to the rate that was too much by a quarter of what is between, and tries
   a little more when it is there. After ten calm intervals that rate is forgotten, for whatever was
   the matter may be over, and it grows by a fifth.
-- It never falls below ``longest`` times less than the fastest it has read, so that its time is
-  bounded, nor below what its engine needs.
+- It never falls below ``longest`` times less than the fastest it has read for five seconds, so that
+  its time is bounded, nor below what its engine needs.
 - While nothing is known of the instance it reads at most a quarter of the fastest it has read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import mean
 
 from backups.pacing.observation import Baseline, Measure, Observation
 from backups.pacing.reasons import PaceReason
@@ -42,6 +43,8 @@ NEARER = 0.25
 GROWS_AFTER = 2
 # So many calm intervals, and the rate that was too much is forgotten.
 FORGET_AFTER = 10
+# The fastest is the mean of so many intervals: a single one may be a cache, or made up for a stall.
+BEST_OVER = 5
 # So many intervals without an observation, and its effect is unknown.
 BLIND_AFTER = 3
 BLIND_SHARE = 0.25
@@ -66,8 +69,10 @@ class RuleState:
     """What the rule remembers. A rate of None is full speed."""
 
     rate: float | None
-    # The fastest that the copy has read, or is known to read.
+    # The fastest that the copy has read for some seconds, or is known to read.
     best: float = START_BYTES_PER_S
+    # What it has read lately.
+    recent: tuple[float, ...] = ()
     # The rate that was too much.
     too_much: float | None = None
     calm: int = 0
@@ -101,18 +106,17 @@ def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
     if idle:
         return RuleState(None, best)
     start = max(START_BYTES_PER_S, known_rate * START_SHARE)
-    detail = f"{format_bytes(int(start))}/s until its effect is known"
-    return RuleState(start, best, reason=PaceReason.STARTING, detail=detail)
+    return RuleState(start, best, reason=PaceReason.STARTING, detail=_until_known(start))
 
 
 def decide(
     state: RuleState, wanted: PaceWanted, seen: Observation | None, read_bytes_per_s: float
 ) -> RuleState:
     """Return the next state; ``seen`` is None where an interval brought no observation."""
-    state = replace(state, best=max(state.best, read_bytes_per_s))
+    state = _with_read(state, read_bytes_per_s)
     if seen is None:
         return _blind(state, wanted)
-    state = replace(state, blind=0)
+    state = _answered(state)
     over, reason, detail = _judge(wanted, seen)
     if over > 1:
         return _slower(state, wanted, over, reason, detail, read_bytes_per_s)
@@ -124,6 +128,13 @@ def decide(
 def floor_of(state: RuleState, wanted: PaceWanted) -> float:
     """Return the rate below which the copy is never slowed."""
     return max(wanted.least_bytes_per_s, state.best / wanted.longest)
+
+
+def _with_read(state: RuleState, read_bytes_per_s: float) -> RuleState:
+    recent = (*state.recent, read_bytes_per_s)[-BEST_OVER:]
+    if len(recent) < BEST_OVER:
+        return replace(state, recent=recent)
+    return replace(state, recent=recent, best=max(state.best, mean(recent)))
 
 
 def _judge(wanted: PaceWanted, seen: Observation) -> tuple[float, PaceReason, str]:
@@ -160,7 +171,7 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
         # Something else holds it back: its repository, or the instance itself.
         return replace(state, rate=None, too_much=None, reason=PaceReason.FULL, detail=detail)
     too_much = None if state.calm >= FORGET_AFTER else state.too_much
-    if state.reason is PaceReason.STARTING:
+    if state.reason is PaceReason.STARTING and too_much is None:
         rate = state.rate * START_GROWTH
     elif state.calm < GROWS_AFTER:
         rate = state.rate
@@ -173,6 +184,14 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
     return replace(state, rate=rate, too_much=too_much, reason=reason, detail=shown)
 
 
+def _answered(state: RuleState) -> RuleState:
+    """The instance is seen: after a time without answers the effect of the rate is to be found."""
+    if state.reason is not PaceReason.UNKNOWN or state.rate is None:
+        return replace(state, blind=0)
+    detail = _until_known(state.rate)
+    return replace(state, blind=0, reason=PaceReason.STARTING, detail=detail)
+
+
 def _blind(state: RuleState, wanted: PaceWanted) -> RuleState:
     state = replace(state, blind=state.blind + 1, calm=0)
     if state.blind < BLIND_AFTER:
@@ -181,6 +200,10 @@ def _blind(state: RuleState, wanted: PaceWanted) -> RuleState:
     rate = most if state.rate is None else min(state.rate, most)
     detail = f"the instance has not answered the probe for {state.blind} intervals"
     return replace(state, rate=rate, reason=PaceReason.UNKNOWN, detail=detail)
+
+
+def _until_known(rate: float) -> str:
+    return f"{format_bytes(int(rate))}/s until its effect is known"
 
 
 def _shown(state: RuleState, detail: str) -> str:

@@ -98,11 +98,6 @@ class Server:
         lag = self._lag()
         return Observation(seconds, ended / seconds, running, lengths, lag, self.redo())
 
-    def close(self) -> None:
-        """End the connection, whatever state it is in."""
-        with suppress(pymysql.err.Error, OSError):
-            self._connection.close()
-
     # Any: variables of a server, by name.
     def _choose(self, facts: Mapping[str, Any]) -> TimeSource:
         named = f"{facts.get('version', '')} {facts.get('version_comment', '')}"

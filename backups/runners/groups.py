@@ -31,6 +31,9 @@ def list_members(group: int, started: float) -> list[psutil.Process]:
     if group <= 1:
         # No command of ours: the kernel's own threads, or init's session.
         return []
+    if started < _machine_started() - START_TOLERANCE_SECONDS:
+        # The number was given out before this host or container was started, and ended with it.
+        return []
     leader_started = start_time(group)
     if leader_started and abs(leader_started - started) > START_TOLERANCE_SECONDS:
         # The number was reused, which happens only after the last member has ended.
@@ -49,6 +52,16 @@ def end_group(group: int, started: float, *, patience_seconds: float = 1.0) -> b
         _signal_all(members, kill=True)
         _await_end(members, patience_seconds)
     return not list_members(group, started)
+
+
+def _machine_started() -> float:
+    """Return when this host was started, or the container that this is."""
+    try:
+        first = start_time(1)
+    except psutil.Error:
+        # Hidden from other users.
+        first = 0.0
+    return max(first, psutil.boot_time())
 
 
 def _is_member(process: psutil.Process, group: int) -> bool:

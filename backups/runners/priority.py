@@ -16,11 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import subprocess
 import threading
 from collections.abc import Mapping
 
 import psutil
+
+logger = logging.getLogger(__name__)
 
 LOW_NICENESS = 10
 LOWEST_BEST_EFFORT = 7
@@ -89,8 +93,29 @@ def low_priority(environment: Mapping[str, str]) -> list[str]:
     more = max(LOW_NICENESS - os.getpriority(os.PRIO_PROCESS, 0), 0)
     # nice comes last: an older chrt would set it back.
     batch = ["chrt", "-b", "0"] if os.sched_getscheduler(0) == os.SCHED_OTHER else []
-    disk = ["ionice", "-t", "-c", "best-effort", "-n", str(LOWEST_BEST_EFFORT)]
-    return [*batch, *disk, "nice", "-n", str(more)]
+    disk = ["ionice", "-c", "best-effort", "-n", str(LOWEST_BEST_EFFORT)]
+    return [*_allowed(batch), *_allowed(disk), "nice", "-n", str(more)]
+
+
+def _allowed(words: list[str]) -> list[str]:
+    """Return the words if this host runs a command with them: a container may forbid it."""
+    if not words:
+        return []
+    try:
+        done = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    except OSError as exc:
+        problem = exc.strerror or str(exc)
+    else:
+        if not done.returncode:
+            return words
+        problem = done.stderr.strip()
+    logger.warning(
+        "%s is left out, this host does not allow it: %s",
+        words[0],
+        problem,
+        extra={"action": "priority_left_out"},
+    )
+    return []
 
 
 def _try_to_lower(place: int) -> bool:

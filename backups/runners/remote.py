@@ -60,7 +60,7 @@ lower='for attempt in 1 2 3 4 5; do
 done
 exec "$@"'
 low="nice -n 10"
-command -v ionice >/dev/null 2>&1 && low="ionice -t -c best-effort -n 7 $low"
+ionice -c best-effort -n 7 true >/dev/null 2>&1 && low="ionice -c best-effort -n 7 $low"
 chrt -b 0 true >/dev/null 2>&1 && low="chrt -b 0 $low"
 set -- sh -c "$lower" sh"""
 

@@ -13,12 +13,16 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from backups.executor.execute import execute
 from backups.instances.grants import NEEDED
-from backups.models import Backup, Job, JobLogLine, JobSample
+from backups.models import Backup, Instance, Job, JobLogLine, JobSample
+from backups.models.schedule import AtWindowEnd
 from backups.pacing.facts import PaceFacts
 from backups.pacing.reasons import PaceReason
 from backups.pacing.sources import HISTOGRAM_TABLE
 from backups.programs.private_server import PrivateServer, ServerOptions
+from backups.states import OccurrenceStatus
+from tests.backups.planning import HOUR, T0, make_schedule, only, tick
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, account_words, make_main
 from tests.live.midway import Midway
@@ -35,6 +39,8 @@ MIB = 1 << 20
 QUICK, SLOW = "DO SLEEP(0.01)", "DO SLEEP(2)"
 # A copy takes several seconds at these, and a slowed one not many more: a MariaDB is smaller.
 LIMIT, DONOR_LIMIT = 4 * MIB, 12 * MIB
+# At the end of a window.
+SLOWED = 5 * MIB
 
 
 # 26 MB.
@@ -239,3 +245,27 @@ def test_a_copy_that_is_slowed_does_not_lose_its_redo(
     assert facts.redo_lifted >= 1, said()
     assert facts.redo_worst_share is not None
     assert "the redo log of 16.0 MiB is too small to slow the copy down" in said()
+
+
+def test_a_run_that_outlasts_its_window_is_slowed(
+    shop: PrivateServer, main: None, settings: Settings
+) -> None:
+    # Without the limit of the window it would be copied in three seconds.
+    settings.PACE_FACTOR, settings.THROTTLE_BYTES_PER_S = 0, 8 * MIB
+    add_shop(shop)
+    make_schedule(
+        Instance.objects.get(), window=HOUR, at_window_end=AtWindowEnd.SLOW, slow_bytes_per_s=SLOWED
+    )
+    tick(T0)
+    job = only().job
+    assert job is not None
+    with Midway(lambda: tick(T0 + HOUR)):
+        assert execute(job)
+    run = only()
+    assert (run.reason, run.detail.endswith("limited to 5.0 MiB/s")) == ("window_slowed", True)
+    facts = PaceFacts.read(Backup.objects.get().pace)
+    assert facts is not None
+    assert (facts.lowest_bytes_per_s, facts.redo_lifted) == (SLOWED, 0), said()
+    assert "limited to 5.0 MiB/s" in said()
+    tick(T0 + 2 * HOUR)
+    assert only().status == OccurrenceStatus.SUCCEEDED

@@ -27,7 +27,7 @@ from backups.clone_protocol import (
     StateStarted,
     clone,
 )
-from backups.clone_protocol.client import may_skip_lock
+from backups.clone_protocol.client import DDL_BIT_SINCE, may_skip_lock
 from backups.engines.base import (
     BLOCK_KINDS,
     NO_KEYS,
@@ -89,6 +89,8 @@ class CloneEngine:
         race_until=NAMES[State.REDO_COPY],
         # Tables that are saved by SELECT are locked one by one.
         locked=frozenset({NAMES[State.DONE]}),
+        # An older one blocks DDL until the copy has ended.
+        locks_before=DDL_BIT_SINCE,
         # A donor gives up on a connection that is not read for a minute.
         least_bytes_per_s_per_thread=LEAST_BYTES_PER_S_PER_CONNECTION,
     )

@@ -95,7 +95,7 @@ class MariadbBackup:
     details: ClassVar[type[CopyDetails]] = MariadbDetails
     pacing: ClassVar[PaceProfile] = PaceProfile(
         race=RedoRace.OVERWRITTEN,
-        race_from=REDO_COPY,
+        race_read=REDO_COPY,
         race_until=REDO_COPY,
         redo_file="ib_logfile0",
         locked=frozenset({BACKUP_LOCK}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -15,12 +15,14 @@ from backups.archive.records import Data, FileOpened, Record
 from backups.engines import engine_named
 from backups.exceptions import BadInput
 from backups.instances.connection import connect, login_of
-from backups.models import Backup, Job
+from backups.jobs.pace import COPY_STAGE
+from backups.models import Backup, Job, JobStage
 from backups.models.job import LogLevel
 from backups.pacing.controller import PaceController, PacePlan
 from backups.pacing.facts import PaceFacts
 from backups.pacing.target import PaceColumns, PaceTarget, decide_target
 from backups.pacing.view import PaceView
+from backups.programs.compatibility import parse_version
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 
@@ -128,14 +130,33 @@ def plan_of(job: Job, *, with_hours: bool = True) -> PacePlan:
         threads=settings.COPY_THREADS,
         longest=float(settings.PACE_LONGEST),
         known_rate=_known_rate(job),
+        locked=_locked_by(job),
     )
+
+
+def _locked_by(job: Job) -> str:
+    """Return what is locked for all of the copy, by the version that was seen last."""
+    profile, version = engine_named(job.engine).pacing, parse_version(job.instance.version)
+    if profile.locks_before is None or version is None or version >= profile.locks_before:
+        return ""
+    return f"backup lock that a server of {version} holds until the copy has ended"
 
 
 def _known_rate(job: Job) -> float:
-    """Return the rate of the fastest of its last backups: some were slowed themselves."""
+    """Return the rate of the fastest of its last copies: some were slowed themselves."""
     backups = Backup.objects.filter(instance=job.instance, engine=job.engine, consolidated_from="")
+    last = list(backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED])
+    copied = _copy_times({each.made_by_id for each in last if each.made_by_id})
     rates = (
-        (each.restored_bytes or 0) / max(1.0, each.run_time.total_seconds())
-        for each in backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED]
+        (each.restored_bytes or 0)
+        / max(1.0, copied.get(each.made_by_id, each.run_time).total_seconds())
+        for each in last
     )
     return max(rates, default=0.0)
+
+
+def _copy_times(jobs: Collection[int]) -> dict[int | None, timedelta]:
+    """Return how long each of these jobs read its instance: the rest of a job is not its rate."""
+    stages = JobStage.objects.filter(job__in=jobs, parent=None, name=COPY_STAGE)
+    rows = stages.values_list("job_id", "started_at", "ended_at")
+    return {job: ended - started for job, started, ended in rows if started and ended}

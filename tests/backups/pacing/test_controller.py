@@ -11,6 +11,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.pacing.controller import PaceController, PacePlan
+from backups.pacing.guard import UNSEEN_WORDS
 from backups.pacing.hours import parse_hours
 from backups.pacing.limiter import HELD
 from backups.pacing.profile import NOT_PACED, PaceProfile, RedoRace
@@ -19,6 +20,7 @@ from backups.pacing.target import PaceTarget
 from backups.pacing.view import PaceNow, PaceView
 
 MIB = 1 << 20
+RACES = PaceProfile(race=RedoRace.OVERWRITTEN)
 
 
 def unreachable() -> Connection[DictCursor]:
@@ -61,16 +63,31 @@ class TestLimits:
         pace, view = controller(PaceTarget())
         with pace:
             wait_for(lambda: view.now.reason is not None)
-        assert (pace.limiter.bytes_per_s, view.now.reason) == (None, PaceReason.FULL)
+            assert (pace.limiter.bytes_per_s, view.now.reason) == (None, PaceReason.FULL)
 
     def test_a_configured_limit_holds_from_the_first_byte(self) -> None:
         pace, view = controller(PaceTarget(bytes_per_s=3 * MIB))
         assert pace.limiter.bytes_per_s == 3 * MIB
         with pace:
             wait_for(lambda: view.now.reason is PaceReason.CONFIGURED)
-        assert view.now.bytes_per_s == 3 * MIB
+            assert view.now.bytes_per_s == 3 * MIB
         # What is still to be written comes from elsewhere.
         assert not pace.limiter.bytes_per_s
+
+    def test_when_the_engine_has_ended_no_limit_is_shown(self) -> None:
+        pace, view = controller(PaceTarget(bytes_per_s=3 * MIB))
+        with pace:
+            wait_for(lambda: view.now.bytes_per_s == 3 * MIB)
+        assert view.now == PaceNow()
+
+    def test_one_that_locks_for_all_of_the_copy_is_not_slowed(self) -> None:
+        view = PaceView()
+        plan = PacePlan(PaceTarget(factor=5, bytes_per_s=MIB), NOT_PACED, locked="lock of all")
+        with PaceController(plan, unreachable, view, Lines()) as pace:
+            assert pace.limiter.bytes_per_s is None
+            wait_for(lambda: view.now.reason is PaceReason.LOCKED)
+            assert view.now.detail == "lock of all"
+            assert pace.limiter.bytes_per_s is None
 
     def test_one_by_hand_replaces_it_and_zero_lifts_it(self) -> None:
         pace, view = controller(PaceTarget(bytes_per_s=3 * MIB))
@@ -94,7 +111,7 @@ class TestLimits:
         pace, view = controller(PaceTarget(bytes_per_s=1), profile=profile)
         with pace:
             wait_for(lambda: view.now.bytes_per_s == MIB)
-        assert "at least, which the engine needs" in view.now.detail
+            assert "at least, which the engine needs" in view.now.detail
 
     def test_a_lock_on_the_instance_lifts_it_before_the_next_tick(self) -> None:
         profile = PaceProfile(locked=frozenset({"backup lock"}))
@@ -118,14 +135,28 @@ class TestRedo:
             over.wait(30)
             return unreachable()
 
-        profile = PaceProfile(race=RedoRace.OVERWRITTEN, race_from="redo copy")
-        pace, view = controller(PaceTarget(factor=5), profile=profile, connect=hang)
+        pace, _ = controller(PaceTarget(factor=5), profile=RACES, connect=hang)
         with pace:
-            assert pace.limiter.bytes_per_s == HELD
-            pace.stage_started("redo copy")
+            # Before any stage of the engine: it reads redo before it reports that it copies.
+            wait_for(lambda: pace.limiter.bytes_per_s is None)
+            over.set()
+
+    def test_where_its_redo_was_never_seen_no_limit_holds(self) -> None:
+        lines = Lines()
+        target = PaceTarget(factor=5, bytes_per_s=3 * MIB)
+        pace, view = controller(target, profile=RACES, lines=lines)
+        with pace:
+            view.by_hand = 2 * MIB
             wait_for(lambda: view.now.reason is PaceReason.REDO)
             assert pace.limiter.bytes_per_s is None
-            over.set()
+            assert view.now.detail == "redo that was never seen"
+        assert UNSEEN_WORDS in lines.texts
+
+    def test_a_copy_without_a_limit_needs_no_look_at_it(self) -> None:
+        pace, view = controller(PaceTarget(), profile=RACES)
+        with pace:
+            wait_for(lambda: view.now.reason is not None)
+            assert view.now.reason is PaceReason.FULL
 
 
 class TestFaults:

@@ -47,6 +47,14 @@ class TestStored:
         facts = PaceFacts(measure="p99", p99_before_ms=4.5, full_s=3.0, redo_lifted=2)
         assert PaceFacts.read(facts.write()) == facts
 
+    @pytest.mark.parametrize("number", [math.inf, math.nan, 1e40, -1.0])
+    def test_a_number_that_cannot_be_stored_is_unknown(self, number: float) -> None:
+        facts = PaceFacts(full_s=3.0, p99_worst_ms=number, redo_worst_share=number)
+        assert facts.write() == PaceFacts(full_s=3.0).write()
+
+    def test_nor_can_a_count_beyond_a_column(self) -> None:
+        assert "lowest_bytes_per_s" not in PaceFacts(lowest_bytes_per_s=1 << 64).write()
+
     def test_what_an_older_version_lacks_and_a_newer_adds_is_unknown(self) -> None:
         assert PaceFacts.read({}) is None
         assert PaceFacts.read({"full_s": 1, "news": 7}) == PaceFacts(full_s=1)

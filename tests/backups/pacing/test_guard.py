@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from backups.pacing.guard import (
     LEAST_LOG_BYTES,
+    SILENCE_SECONDS,
     TOOL_BUFFER_BYTES,
     TRICKLE_BYTES_PER_S,
     GuardNews,
@@ -22,7 +23,8 @@ OVERWRITTEN = PaceProfile(race=RedoRace.OVERWRITTEN)
 
 
 def lead(most: int, least: int = 0) -> RedoLead:
-    return RedoLead(least * MIB, most * MIB, LOG)
+    """A log that is written slowly."""
+    return RedoLead(least * MIB, most * MIB, LOG, float(TRICKLE_BYTES_PER_S))
 
 
 class TestJudgement:
@@ -61,6 +63,27 @@ class TestJudgement:
             GuardNews.SMALL, small, overwrites=True
         )
 
+    def test_an_instance_that_writes_nothing_keeps_its_limit(self) -> None:
+        # Of 16 MiB, 8.5 are after the last checkpoint: the tool has not said yet that it has them.
+        idle = RedoLead(0, 17 * MIB // 2, 16 * MIB, None)
+        assert judge_redo(GuardState(), idle, overwrites=True) == (GuardState(), [])
+        idle = replace(idle, bytes_per_s=0.0)
+        assert judge_redo(GuardState(), idle, overwrites=True) == (GuardState(), [])
+        begins_to_write = replace(idle, bytes_per_s=MIB)
+        assert judge_redo(GuardState(), begins_to_write, overwrites=True)[0].lifted
+        # A donor keeps what is written, whether or not more comes.
+        assert judge_redo(GuardState(), idle, overwrites=False)[0].lifted
+
+    def test_after_seconds_without_an_answer_it_may_be_writing_a_burst(self) -> None:
+        idle = RedoLead(0, 0, 200 * MIB, 0.0, SILENCE_SECONDS)
+        assert not judge_redo(GuardState(), idle, overwrites=True)[0].lifted
+        silent = replace(idle, age_s=SILENCE_SECONDS + 0.1)
+        assert judge_redo(GuardState(), silent, overwrites=True)[0].lifted
+        # A large log has room for longer.
+        large = replace(silent, capacity=1024 * MIB)
+        assert not judge_redo(GuardState(), large, overwrites=True)[0].lifted
+        assert judge_redo(GuardState(), replace(large, age_s=16.0), overwrites=True)[0].lifted
+
     def test_each_change_is_said_once(self) -> None:
         state, news = GuardState(), []
         for most in (60, 70, 90, 95, 20, 20):
@@ -92,6 +115,20 @@ class TestRace:
         race.receive(500)
         found = race.lead(RedoSeen(written=60 * MIB, checkpoint=None, capacity=LOG), 0)
         assert found == RedoLead(60 * MIB - 900 - TOOL_BUFFER_BYTES, 60 * MIB - 900, LOG, None)
+
+    def test_what_the_tool_reads_before_it_reports_that_it_copies_counts(self) -> None:
+        race = Race(OVERWRITTEN)
+        race.begin(None)
+        assert race.lead(RedoSeen(1000, 400, LOG), 0) == RedoLead(0, 600, LOG, None)
+        # It loads tables for a minute meanwhile, and the checkpoint moves on.
+        later = RedoSeen(90 * MIB, 60 * MIB, LOG)
+        found = race.lead(later, 0)
+        assert found is not None
+        assert found.most == 90 * MIB - 400
+        race.read_first()
+        found = race.lead(later, 0)
+        assert found is not None
+        assert found.most == 90 * MIB - 1000
 
     def test_the_tools_own_log_may_know_better(self) -> None:
         race = Race(OVERWRITTEN)

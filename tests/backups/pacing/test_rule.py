@@ -85,6 +85,15 @@ class TestBusyInstance:
         for second in copy(knee(2 * MIB, slope=100), 2000 * MIB):
             assert second.state.rate is None or second.state.rate >= floor_of(second.state, kept)
 
+    def test_a_single_fast_second_does_not_raise_its_floor(self) -> None:
+        state = RuleState(20 * MIB, best=20 * MIB)
+        for read in (20, 20, 20, 20, 1000, 20, 20):
+            state = decide(state, wanted(), seen(QUIET_MS), read * MIB)
+        assert floor_of(state, wanted()) <= (4 * 20 + 1000) / 5 * MIB / 8
+        for _ in range(5):
+            state = decide(state, wanted(), seen(QUIET_MS), 1000 * MIB)
+        assert state.best == 1000 * MIB
+
     def test_its_time_is_bounded_whatever_the_instance_does(self) -> None:
         state = first_state(idle=False, known_rate=FULL_SPEED)
         seconds = list(copy(lambda rate, at: 5000.0, TOTAL, state=state))
@@ -148,9 +157,20 @@ class TestNoAnswer:
         state = decide(RuleState(None, best=FULL_SPEED), wanted(), None, FULL_SPEED)
         assert state.rate is None
 
+    def test_once_it_answers_again_its_effect_is_to_be_found(self) -> None:
+        state = RuleState(None, best=FULL_SPEED)
+        for _ in range(5):
+            state = decide(state, wanted(), None, FULL_SPEED)
+        assert state.reason is PaceReason.UNKNOWN
+        near_target = decide(state, wanted(), seen(TARGET_MS * 0.9), FULL_SPEED / 4)
+        calm = decide(state, wanted(), seen(None), FULL_SPEED / 4)
+        assert (near_target.reason, calm.reason) == (PaceReason.STARTING, PaceReason.STARTING)
+        assert near_target.detail == "p99 36 ms, target 40 ms"
+        assert calm.detail == "50.0 MiB/s until its effect is known"
+
     def test_a_quarter_of_the_fastest_is_read_until_there_is_one_again(self) -> None:
-        seconds = list(copy(silent(knee(10 * FULL_SPEED), 10, 19), TOTAL))
-        blind = [second.state for second in seconds[13:19]]
+        seconds = list(copy(silent(knee(10 * FULL_SPEED), 15, 24), TOTAL))
+        blind = [second.state for second in seconds[18:24]]
         assert {state.reason for state in blind} == {PaceReason.UNKNOWN}
         assert {state.rate for state in blind} == {FULL_SPEED / 4}
         assert seconds[40].state.rate is None

@@ -91,6 +91,22 @@ def test_a_reused_number_is_left_alone() -> None:
         assert not ended(pid)
 
 
+def test_a_number_from_before_a_restart_of_the_host_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Its leader has ended, so nothing else tells these processes from a command of ours.
+    with LocalRunner().start(["sh", "-c", "sleep 1000 & echo $!"], secret_files={}) as command:
+        stranger = int(command.stdout.readline())
+        command.wait()
+        group, started = command.process
+        monkeypatch.setattr("psutil.boot_time", lambda: started + 60)
+        assert end_group(group, started)
+        assert not ended(stranger)
+        monkeypatch.undo()
+        assert end_group(group, started)
+        assert ended(stranger)
+
+
 def test_a_command_outlives_the_thread_that_started_it() -> None:
     runner, commands = LocalRunner(), []
 

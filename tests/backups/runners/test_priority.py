@@ -13,7 +13,7 @@ import pytest
 
 from backups.programs import server_process
 from backups.runners import LocalRunner
-from backups.runners.priority import low_priority, lower_session
+from backups.runners.priority import LOW_NICENESS, low_priority, lower_session
 from backups.runners.priority_facts import PriorityFacts, parse_priority, read_priority
 from backups.runners.remote import build_script
 
@@ -105,6 +105,32 @@ def test_turned_off_nothing_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
         assert session_niceness(command.process[0]) == 0
     assert low_priority({"MOORING_LOW_PRIORITY": "off"}) == []
     assert "nice" not in build_script(["true"], {})
+
+
+def test_what_a_host_does_not_allow_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chrt = tmp_path / "chrt"
+    chrt.write_text("#!/bin/sh\necho 'Operation not permitted' >&2\nexit 1\n")
+    chrt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("os.sched_getscheduler", lambda pid: os.SCHED_OTHER)
+    words = low_priority({})
+    assert (words[0], "chrt" in words) == ("ionice", False)
+    assert "chrt is left out, this host does not allow it: Operation not permitted" in caplog.text
+
+
+def test_nor_is_it_used_on_another_host(tmp_path: Path) -> None:
+    for name in ("chrt", "ionice"):
+        refused = tmp_path / name
+        refused.write_text("#!/bin/sh\nexit 1\n")
+        refused.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    argv, pipe = ["sh", "-c", build_script(["nice"], {})], subprocess.PIPE
+    # The command ends with its standard input.
+    with subprocess.Popen(argv, env=environment, stdin=pipe, stdout=pipe) as command:
+        assert command.stdout is not None
+        assert int(command.stdout.read()) >= LOW_NICENESS
 
 
 @pytest.mark.parametrize("leads", [True, False])

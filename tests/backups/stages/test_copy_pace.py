@@ -1,15 +1,23 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import Settings
 
 from backups.engines.clone.engine import LEAST_BYTES_PER_S_PER_CONNECTION, CloneEngine
 from backups.jobs.request import create_backup_job
-from backups.models import BackupSchedule, Instance, Job, JobLogLine, JobSample, Repository
+from backups.models import (
+    Backup,
+    BackupSchedule,
+    Instance,
+    Job,
+    JobLogLine,
+    JobSample,
+    JobStage,
+    Repository,
+)
 from backups.pacing.facts import PaceFacts
-from backups.pacing.reasons import PaceReason
 from backups.stages.backup.copy_pace import plan_of
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import made_by_schedule, run_here, take_backup
@@ -18,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MIB = 1 << 20
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +60,29 @@ class TestPlan:
         assert plan.target.limit_at(NOON) == 2 * MIB
         assert plan.target.limit_at(NOON.replace(hour=14)) == 9 * MIB
         assert plan.known_rate > 0
+
+    def test_the_rate_of_an_earlier_copy_is_that_of_its_stage(
+        self, orders: Instance, main: Repository, engine: FakeEngine
+    ) -> None:
+        backup = take_backup(orders, main)
+        Backup.objects.update(
+            restored_bytes=100 * MIB, started_at=NOON, ended_at=NOON + 10 * SECOND
+        )
+        stages = JobStage.objects.filter(job=backup.made_by, name="copy", parent=None)
+        stages.update(started_at=NOON + 2 * SECOND, ended_at=NOON + 4 * SECOND)
+        job = create_backup_job(orders, wake=False)
+        assert plan_of(job).known_rate == 50 * MIB
+        stages.update(ended_at=None)
+        assert plan_of(job).known_rate == 10 * MIB
+
+    def test_an_old_donor_that_blocks_ddl_throughout_is_not_slowed(
+        self, orders: Instance, main: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("backups.stages.backup.copy_pace.engine_named", lambda _: CloneEngine)
+        job = create_backup_job(orders, wake=False)
+        for version, locked in (("8.0.26", True), ("8.0.27", False), ("", False)):
+            job.instance.version = version
+            assert ("8.0.26 holds" in plan_of(job).locked) is locked
 
     def test_connections_of_a_clone_are_read_often_enough_for_a_donor(self) -> None:
         least = CloneEngine.pacing.least_bytes_per_s(4)
@@ -104,7 +136,9 @@ class TestCopy:
         job = create_backup_job(orders, wake=False)
         Job.objects.update(pace_limit=0)
         ended = run_here(job)
-        assert (ended.status, ended.pace_bytes_per_s) == ("succeeded", None)
-        assert ended.pace_reason == PaceReason.BY_HAND
-        assert ended.pace_detail == "full speed, as requested"
+        assert ended.status == "succeeded"
+        # There is nothing left to limit.
+        assert (ended.pace_bytes_per_s, ended.pace_reason, ended.pace_detail) == (None, "", "")
+        said = JobLogLine.objects.filter(source="pace").values_list("text", flat=True)
+        assert "full speed: full speed, as requested" in said
         assert not JobSample.objects.filter(pace_reason="").exists()
