@@ -15,6 +15,7 @@ from backups.hooks import owed
 from backups.hooks.definition import Hook, HookResult
 from backups.hooks.owed import run_owed
 from backups.hooks.rows import write_rows
+from backups.hooks.run import run_hook
 from backups.hooks.selection import hooks_for
 from backups.jobs.request import create_backup_job
 from backups.models import HookRun, Instance, Job, JobLogLine, Repository
@@ -139,7 +140,6 @@ def test_one_that_raises_holds_up_no_other(
         row(job, 1, "last", "after")
 
     job = lost_job(orders, both)
-    run_hook = owed.run_hook
 
     def run_or_raise(hook: Hook, *words: object) -> HookResult:
         if hook.name == "odd":
