@@ -1,7 +1,7 @@
 """How are the files of a backup extracted, using all cores?
 
 Frames that have bytes to take are unsealed, decompressed and written in a pool of threads, frame by
-frame, and read in another, ahead of it: a store may be far away. Only phases wait for one another,
+frame, and read in another, ahead of it: a store may be distant. Only phases wait for one another,
 and the backups of a chain. Sequential media are read in one thread, pack after pack. In the first
 phase runs of zeros stay holes.
 """
@@ -29,7 +29,7 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
 
 FRAMES_IN_FLIGHT_PER_THREAD = 3
-# So many frames are asked of the store at the same time.
+# So many frames are requested of the store at the same time.
 READS_AT_ONCE = 8
 
 

@@ -1,4 +1,4 @@
-"""A store that is far away is asked for several frames at the same time."""
+"""Of a distant store several frames are requested at the same time."""
 
 from __future__ import annotations
 
