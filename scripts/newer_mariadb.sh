@@ -25,11 +25,12 @@ source "$ROOT/scripts/private_packages.sh"
 # assemble FOLDER: programs, messages and the libraries they need, and nothing else.
 assemble() {
   local program library
-  mkdir -p "$1"/{bin,lib,share}
+  # Without a plugin folder of its own it would look into that of the installed MariaDB.
+  mkdir -p "$1"/{bin,lib,plugin,share}
   for program in "${PROGRAMS[@]}"; do
     cp "$root/$program" "$1/bin/"
   done
-  cp -a "$root"/usr/share/{mariadb,mysql}/{english,charsets} "$1/share/" 2>/dev/null || true
+  cp -a "$root"/usr/share/mariadb/{english,charsets} "$1/share/"
   for program in "$1"/bin/*; do
     "$loader" --library-path "$libraries" --list "$program"
   done | awk '/=> \// { print $3 }' | sort -u >"$work/libraries"
@@ -65,7 +66,6 @@ trap 'rm -rf "$work" "$target.new"' EXIT
 trap 'exit 130' INT TERM HUP
 download MariaDB "$SUITE" "$work/packages" "${PACKAGES[@]}"
 unpack "$work/packages" "$root"
-[[ -z ${LOOK:-} ]] || find "$root" -name 'mariadb*' -o -name charsets -o -name english
 assemble "$target.new"
 bind_libraries "$target.new" "$target"
 replace "$target"

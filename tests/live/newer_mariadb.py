@@ -42,3 +42,10 @@ def version_of(server: str | Path) -> Version:
 def installed_is_older() -> bool:
     """Whether the installed MariaDB can be upgraded to it: that of Debian 13 is of its series."""
     return version_of(program("mariadbd")).series < SERIES
+
+
+def rehearsal_words(folder: Path) -> list[str]:
+    """Return the words of a rehearsal that has every stage, with its own checks in ``folder``."""
+    checks = folder / "checks.sql"
+    checks.write_text("SELECT 1;\n")
+    return ["--mysqld", str(newer_mariadbd()), "--sql", str(checks)]

@@ -1,7 +1,7 @@
 """Starts the backup's own series once, and shuts it down so that nothing is left to be done.
 
-A newer series opens neither what has to be rolled back by an older one, nor a redo log that is in
-use, and MariaDB 11 has no change buffer any more: what is in it must be merged before.
+A newer series opens neither what an older one has to roll back, nor a redo log that is in use.
+MariaDB 11 has no change buffer: what is in it has to be merged before.
 """
 
 from __future__ import annotations
