@@ -111,6 +111,14 @@ class RestoreTestParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsalParameters(Parameters):
+    # The server program to upgrade to, on the worker's host: see ``restores.upgrade_program``.
+    mysqld: str
+    # Own checks, as ``restores.own_checks`` reads them; blank: none.
+    sql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConsolidateParameters(Parameters):
     """Nothing beyond the columns."""
 
@@ -160,6 +168,7 @@ _OF: Mapping[Operation, type[Parameters]] = {
     Operation.RESTORE: RestoreParameters,
     Operation.VERIFY: VerifyParameters,
     Operation.RESTORE_TEST: RestoreTestParameters,
+    Operation.REHEARSAL: RehearsalParameters,
     Operation.CONSOLIDATE: ConsolidateParameters,
     Operation.EXPORT: ExportParameters,
     Operation.COPY: CopyParameters,

@@ -18,6 +18,7 @@ class Operation(models.TextChoices):
     RESTORE = "restore", "Restore"
     VERIFY = "verify", "Verify"
     RESTORE_TEST = "restore_test", "Restore test"
+    REHEARSAL = "rehearsal", "Upgrade rehearsal"
     CONSOLIDATE = "consolidate", "Consolidation"
     EXPORT = "export", "Export"
     PURGE = "purge", "Purge"

@@ -23,6 +23,7 @@ from scripts.state_folder import prepare_folder
 # The folders of what is unpacked beside the installed MariaDB, by the variable that names another.
 MYSQL = ("MOORING_TEST_MYSQL", ROOT / "var" / "mysql")
 MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
+NEWER = ("MOORING_TEST_MARIADB_NEWER", ROOT / "var" / "mariadb-11.8")
 PLUGINS = ("MOORING_TEST_MARIADB_PLUGINS", ROOT / "var" / "mariadb-plugins")
 CEPH = ("MOORING_TEST_CEPH", ROOT / "var" / "ceph")
 AZURITE = ("MOORING_TEST_AZURITE", ROOT / "var" / "azurite")
@@ -76,15 +77,18 @@ def fast_tests(words: Sequence[str]) -> list[Part]:
 def all_tests(words: Sequence[str]) -> Iterator[Part]:
     """Every test, after the servers that they need."""
     # Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed
-    # together. Another is too old to be cloned, to see it refused. MariaDB's plugins are in a
-    # package that would start a service, and so are Ceph and Bacula. Azurite is npm's.
-    unpacked = (MYSQL, MYSQL57, PLUGINS, CEPH, AZURITE, MEDIA)
+    # together. Another is too old to be cloned, to see it refused, and a MariaDB of a newer series
+    # is what an upgrade is rehearsed to. MariaDB's plugins are in a package that would start a
+    # service, and so are Ceph and Bacula. Azurite is npm's.
+    unpacked = (MYSQL, MYSQL57, NEWER, PLUGINS, CEPH, AZURITE, MEDIA)
     servers = {name: os.environ.get(name) or str(folder) for name, folder in unpacked}
-    mysql, mysql57, plugins, ceph, azurite, media = servers.values()
+    mysql, mysql57, newer, plugins, ceph, azurite, media = servers.values()
     if not Path(mysql, "bin/mysqld").exists():
         yield Part("a MySQL to test with", ("bash", "scripts/mysql_server.sh", mysql))
     if not Path(mysql57, "server/mysqld").exists():
         yield Part("a MySQL to refuse", ("bash", "scripts/mysql57.sh", mysql57))
+    if not Path(newer, "bin/mariadbd").exists():
+        yield Part("a newer MariaDB", ("bash", "scripts/newer_mariadb.sh", newer))
     # Ours are replaced after an upgrade of the installed server.
     if plugins == str(PLUGINS[1]) or not Path(plugins, "ha_rocksdb.so").exists():
         yield Part("MariaDB's plugins", ("bash", "scripts/mariadb_plugins.sh", plugins))

@@ -8,10 +8,10 @@
 # ./mooring. Without any: "demo --once" and "test". Says which failed; nothing is left behind.
 #
 # Packages come from wherever this machine takes its own: apt's mirror and proxies, pip's and npm's
-# configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and, for the
-# suite of this machine, MOORING_TEST_MYSQL57, _CEPH and _MEDIA_PROGRAMS may name unpacked ones to
-# use instead of fetching them: these need libraries that other suites lack. The plugins of MariaDB
-# are always fetched: those of this machine may be of another release.
+# configuration and local certificates are used in there as well. MOORING_TEST_MYSQL,
+# _MARIADB_NEWER and, for the suite of this machine, _MYSQL57, _CEPH and _MEDIA_PROGRAMS may name
+# unpacked ones to use instead of fetching them: these need libraries that other suites lack. The
+# plugins of MariaDB are always fetched: those of this machine may be of another release.
 # --keep leaves the folder, to look at.
 set -euo pipefail
 
@@ -22,7 +22,7 @@ source "$ROOT/scripts/console.sh"
 CLONE=/root/mooring
 PACKAGES=git,python3,ca-certificates
 PASSED_ON='^(https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|PIP_.*|npm_config_.*|SSL_CERT_FILE|'
-PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_(MYSQL|MYSQL57|CEPH|AZURITE))='
+PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_(MYSQL|MYSQL57|MARIADB_NEWER|CEPH|AZURITE))='
 
 own_suite() {
   # shellcheck disable=SC1091
@@ -78,8 +78,9 @@ configure() {
     sort -u | while read -r file; do
     [[ ! -d $file || -d $root$file ]] || bind "$file"
   done
-  for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}" "${MOORING_TEST_CEPH:-}" \
-    "${MOORING_TEST_AZURITE:-}" "${MOORING_TEST_MEDIA_PROGRAMS:-}"; do
+  for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}" \
+    "${MOORING_TEST_MARIADB_NEWER:-}" "${MOORING_TEST_CEPH:-}" "${MOORING_TEST_AZURITE:-}" \
+    "${MOORING_TEST_MEDIA_PROGRAMS:-}"; do
     # Its programs know where their libraries are, so it has to have the same path.
     [[ -z $file ]] || bind "$file"
   done

@@ -135,10 +135,11 @@ def build_active_jobs(
 def _without_evidence() -> Q:
     """A check that failed left evidence, which has its own rule, or a failed drill, which has one.
 
-    A drill that has proven its backup, and came to no result of its own, has none.
+    A drill that has proven its backup, and came to no result of its own, has none. Nor is it a
+    failure that a rehearsed upgrade did not work: who requested it is shown that.
     """
     unfinished = Q(evidence__passed=True, parameters__until__isnull=False)
-    return Q(drill=None) & (Q(evidence=None) | unfinished)
+    return Q(drill=None, rehearsal=None) & (Q(evidence=None) | unfinished)
 
 
 def _not_cancelled_by_a_person() -> Q:

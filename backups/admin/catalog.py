@@ -17,6 +17,7 @@ from backups.models import (
     Deletion,
     Drill,
     Evidence,
+    Rehearsal,
     WantedCopy,
 )
 
@@ -90,6 +91,15 @@ class DrillAdmin(HistoryAdmin):
     list_filter = ["point", "passed", "created_at"]
     list_select_related = ["instance"]
     search_fields = ["instance__name", "copy__backup__label"]
+    autocomplete_fields = ["instance", "copy", "job"]
+
+
+@admin.register(Rehearsal)
+class RehearsalAdmin(HistoryAdmin):
+    list_display = ["id", "instance", "upgraded_to", "passed", "created_at", "took"]
+    list_filter = ["passed", "created_at"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "copy__backup__label", "upgraded_to"]
     autocomplete_fields = ["instance", "copy", "job"]
 
 

@@ -160,7 +160,7 @@ def _clear(job: Job) -> None:
         case Operation.RESTORE:
             asked = RestoreParameters.of(job)
             _prove_removed(job, release_folder(asked.target, asked.mark or job.pk))
-        case Operation.RESTORE_TEST:
+        case Operation.RESTORE_TEST | Operation.REHEARSAL:
             _prove_removed(job, release_folder(scratch_folder(job), job.pk))
         case Operation.EXPORT:
             _prove_removed(job, remove_unfinished(ExportParameters.of(job).target, job.pk))

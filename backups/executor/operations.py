@@ -16,11 +16,21 @@ from backups.parameters import (
     ExportParameters,
     Parameters,
     PurgeParameters,
+    RehearsalParameters,
     RestoreParameters,
     RestoreTestParameters,
     VerifyParameters,
 )
-from backups.stages import backup, consolidate, copying, export, proof, purge, restore
+from backups.stages import (
+    backup,
+    consolidate,
+    copying,
+    export,
+    proof,
+    purge,
+    rehearsal,
+    restore,
+)
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
 from backups.stages.consolidate.work import consolidate_work
@@ -28,7 +38,7 @@ from backups.stages.copying.work import copying_work
 from backups.stages.export.work import export_work
 from backups.stages.proof.read_packs import verify_work
 from backups.stages.purge.decide import purge_work
-from backups.stages.restore.work import restore_test_work, restore_work
+from backups.stages.restore.work import rehearsal_work, restore_test_work, restore_work
 from backups.states import Operation
 
 Asked = TypeVar("Asked", bound=Parameters)
@@ -85,6 +95,13 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
         lambda job, asked: proof.stages_for(asked),
         proof.DRILL_STAGES,
         restore_test_work,
+        _copy_key,
+    ),
+    Operation.REHEARSAL: Plan(
+        RehearsalParameters,
+        always(rehearsal.STAGES),
+        rehearsal.STAGES,
+        rehearsal_work,
         _copy_key,
     ),
     Operation.CONSOLIDATE: Plan(

@@ -31,6 +31,7 @@ QUEUES: Mapping[Operation, str] = {
     Operation.RESTORE: "transfer",
     Operation.VERIFY: "transfer",
     Operation.RESTORE_TEST: "transfer",
+    Operation.REHEARSAL: "transfer",
     Operation.CONSOLIDATE: "transfer",
     Operation.EXPORT: "transfer",
     Operation.COPY: "transfer",

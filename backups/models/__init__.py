@@ -24,6 +24,7 @@ from backups.models.occurrence import Occurrence
 from backups.models.piece import MediaPiece
 from backups.models.place import LimitPlace
 from backups.models.protection import InstanceProtection
+from backups.models.rehearsal import Rehearsal
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule
@@ -61,6 +62,7 @@ __all__ = [
     "ObservedHistory",
     "Occurrence",
     "RecoverableRange",
+    "Rehearsal",
     "Repository",
     "RepositorySpace",
     "SegmentCopy",

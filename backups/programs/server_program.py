@@ -29,6 +29,7 @@ MODEST = {
     "max-connections": "50",
 }
 ARIA = {"aria-pagecache-buffer-size": "8M"}
+_MARIADB = {**MODEST, **ARIA, "skip-slave-start": ""}
 _PLACES = ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir")
 # Where an unpacked MySQL may have its plugins.
 _PLUGIN_FOLDERS = ("lib/plugin", "lib/mysql/plugin", "plugin")
@@ -49,8 +50,12 @@ class ServerProgram:
 
 def mariadb_program() -> ServerProgram:
     """Return this host's MariaDB, or raise EngineError."""
-    options = {**MODEST, **ARIA, "skip-slave-start": ""}
-    return ServerProgram(program("mariadbd"), MARIADB, options)
+    return ServerProgram(program("mariadbd"), MARIADB, {**_MARIADB})
+
+
+def mariadb_program_at(path: str) -> ServerProgram:
+    """Return a MariaDB server that was found at ``path``, which may be of another series."""
+    return ServerProgram(path, MARIADB, {**_MARIADB, **_parts(Path(path))})
 
 
 def mysql_program(path: str, version: Version) -> ServerProgram:
@@ -139,7 +144,7 @@ def search_path() -> str:
 
 
 def _parts(path: Path) -> dict[str, str]:
-    """Return the folders of a MySQL that was unpacked in another place than it was built for."""
+    """Return the folders of a server that was unpacked in another place than it was built for."""
     home = path.resolve().parent.parent
     if not (home / "share" / "charsets").is_dir():
         return {}

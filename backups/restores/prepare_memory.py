@@ -55,7 +55,7 @@ def count_restores_here(worker: str) -> int:
     """Return how many jobs restore on the host of ``worker``, which is written ``host:pid``."""
     host = worker.rpartition(":")[0] or socket.gethostname()
     return Job.objects.filter(
-        operation__in=(Operation.RESTORE, Operation.RESTORE_TEST),
+        operation__in=(Operation.RESTORE, Operation.RESTORE_TEST, Operation.REHEARSAL),
         status=JobStatus.RUNNING,
         worker__startswith=f"{host}:",
     ).count()

@@ -19,6 +19,7 @@ from backups.models import (
     BinlogArchive,
     Drill,
     Evidence,
+    Rehearsal,
     Repository,
     WantedCopy,
 )
@@ -30,6 +31,7 @@ from monitor.selectors.costs import CopyCost, copy_cost
 from monitor.selectors.pace_cost import PaceCost, cost_of, has_cost
 from monitor.selectors.proof import ProofSummary
 from monitor.selectors.proof_reports import readable
+from monitor.selectors.rehearsals import rehearsals_of_backup
 from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
 
 DAMAGES_SHOWN = 5
@@ -93,6 +95,8 @@ class BackupView:
     copy_targets: Sequence[Repository] = ()
     # Whether binlogs are archived that a restore test can go on with.
     archived: bool = False
+    # Newest first.
+    rehearsals: Sequence[Rehearsal] = ()
 
     @property
     def points(self) -> Sequence[tuple[str, str]]:
@@ -160,6 +164,7 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
             for target in possible_targets(backup)
             if target.pk not in {row.repository_id for row in wanted if row.dropped_at is None}
         ],
+        rehearsals=rehearsals_of_backup(backup),
         archived=BinlogArchive.objects.filter(instance=backup.instance_id).exists(),
         by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
     )

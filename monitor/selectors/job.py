@@ -12,7 +12,7 @@ from backups.exceptions import BadInput
 from backups.jobs.copying import target_of
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
-from backups.models import Drill, Evidence, HookRun, Job, JobEvent, JobStage, WantedCopy
+from backups.models import Drill, Evidence, HookRun, Job, JobEvent, JobStage, Rehearsal, WantedCopy
 from backups.parameters import Parameters, RestoreTestParameters, parameters_of
 from backups.states import Operation
 from backups.units import format_duration
@@ -22,6 +22,7 @@ from monitor.selectors.job_pace import JobPace, pace_of
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.kept import KeptFolder, load_kept_folder
 from monitor.selectors.progress import Progress, progress_of
+from monitor.selectors.rehearsals import rehearsal_of
 
 # Width of the timeline in its own units; the page scales it.
 TIMELINE_WIDTH = 1000
@@ -104,6 +105,8 @@ class JobView:
     asked: Parameters | None
     # What came of its recovery to a moment; None: it goes to none, or is not there yet.
     drill: Drill | None = None
+    # What came of its rehearsal of an upgrade; None as well.
+    rehearsal: Rehearsal | None = None
     # Whether its evidence says that the backup itself is good.
     backup_passed: bool = False
     # The folder that a restore has left; None: none is kept.
@@ -197,6 +200,7 @@ def load_job(job: Job, now: datetime) -> JobView:
         left,
         asked_of(job),
         drill_of(job.pk) if tests else None,
+        rehearsal=rehearsal_of(job.pk) if job.operation == Operation.REHEARSAL else None,
         backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
         kept=load_kept_folder(job),
         missing_copies=bool(job.problems) and _misses_copies(job),

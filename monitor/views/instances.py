@@ -32,6 +32,7 @@ from monitor.selectors.hooks import load_hooks_of_instance
 from monitor.selectors.instance import load_history
 from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
+from monitor.selectors.rehearsals import rehearsals_of_instance
 from monitor.selectors.repositories import list_enabled
 from monitor.views.requests import refusals_shown, requesting_user
 
@@ -48,6 +49,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     known = load_instance_header(instance, now())
     context["known"] = known
     context["recovery"] = load_recovery(instance)
+    context["rehearsals"] = rehearsals_of_instance(instance)
     context["hooks"] = load_hooks_of_instance(instance)
     offered = (*KINDS, AUTO)
     context["kinds"] = [

@@ -35,9 +35,15 @@ INSIDE = {
     "start server": "check",
     "start once": "check",
     "check tables": "check",
+    "clean shutdown": "check",
+    "upgrade": "check",
+    "start upgraded": "check",
+    "check upgraded": "check",
 }
 # What these have started would go on meanwhile; others are held by their pipe, or wait for us.
-FROZEN = {"prepare", "start server", "start once"}
+FROZEN = {
+    "prepare", "start server", "start once", "clean shutdown", "upgrade", "start upgraded",
+}  # fmt: skip
 
 
 class Breakpoint:

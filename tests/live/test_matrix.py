@@ -12,7 +12,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,23 @@ from backups.executor.operations import PLANS
 from backups.states import Operation
 from tests.live.breakable_site import LEASE_SECONDS, USER, BreakableSite, breakable_site
 from tests.live.breakpoints import INSIDE
+from tests.live.matrix_cells import (
+    AS_TESTED,
+    CELLS,
+    DATABASE,
+    FAULTS,
+    FULL,
+    NO_ENGINE,
+    NO_SERVER,
+    NO_SSH,
+    SENSIBLE,
+    SSH,
+    STORE,
+    WORKER,
+    Cell,
+)
 from tests.live.mooring_site import ROOT, wait_until
+from tests.live.newer_mariadb import rehearsal_words
 
 pytestmark = pytest.mark.live
 
@@ -29,62 +44,9 @@ pytestmark = pytest.mark.live
 BAD = ("failed", "refused")
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- the matrix begins -->\n", "<!-- the matrix ends -->\n"
-WORKER, ENGINE, SERVER, FULL, STORE, SSH, BROKER, DATABASE = (
-    "kill -9 worker",
-    "kill -9 engine",
-    "kill -9 server",
-    "disk full",
-    "store fails",
-    "ssh cut",
-    "broker away",
-    "database away",
-)
-FAULTS = (WORKER, ENGINE, SERVER, FULL, STORE, SSH, BROKER, DATABASE)
-# Stages in which a program of the job's own is at work: the tool, or a restored server.
-WITH_ENGINE = {"copy", "prepare", "start once", "start server", "check tables", "record"}
-# What is not applicable, and why: written in the document, under the table.
-NO_ENGINE = "no program of the job's own is at work"
-NO_SERVER = "the instance's server is not asked"
-NO_SSH = "nothing is run on another host"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    operation: Operation
-    stage: str
-    fault: str
-
-    def __str__(self) -> str:
-        return f"{self.operation}-{self.stage}-{self.fault}"
-
-    @property
-    def nonsense(self) -> str:
-        """Why there is nothing to see here; blank where there is."""
-        if self.fault == ENGINE and self.stage not in WITH_ENGINE:
-            return NO_ENGINE
-        if self.fault == SERVER and self.operation is not Operation.BACKUP:
-            return NO_SERVER
-        if self.fault == SSH and self.operation is not Operation.BACKUP:
-            return NO_SSH
-        return ""
-
-
-# Only where a restore goes on to a moment: tests/live/test_recovery.py.
-OF_REPLAYS = {
-    "find transactions", "take over", "replay", "start at moment", "check at moment",
-    "record drill",
-}  # fmt: skip
 EXPORTED = "exported.tar"
 # They change nothing in the repository.
-READING = (Operation.VERIFY, Operation.RESTORE, Operation.RESTORE_TEST, Operation.EXPORT)
-CELLS = [
-    Cell(operation, stage.name, fault)
-    for operation, plan in PLANS.items()
-    for stage in plan.known_stages
-    if stage.name not in OF_REPLAYS
-    for fault in FAULTS
-]
-SENSIBLE = [cell for cell in CELLS if not cell.nonsense]
+READING = {*Operation} - {Operation.BACKUP, Operation.CONSOLIDATE, Operation.COPY, Operation.PURGE}
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +114,8 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
             return ["verifybackup", label]
         case Operation.RESTORE_TEST:
             return ["testrestore", label]
+        case Operation.REHEARSAL:
+            return ["rehearseupgrade", label, *rehearsal_words(site.home)]
         case Operation.CONSOLIDATE:
             return ["consolidatebackup", label]
         case Operation.EXPORT:
@@ -315,6 +279,7 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
         # Of what is read for another backup, it has no job.
         against = f"(job_id = {job} AND {which}) OR (job_id IS NULL AND NOT passed)"
         assert site.rows(f"SELECT report FROM backups_evidence WHERE {against}") == []
+        assert site.rows(f"SELECT error FROM backups_rehearsal WHERE job_id = {job}") == []
     remove_target(site)
 
 
@@ -375,7 +340,7 @@ def draw(seen: Mapping[Cell, str]) -> str:
         f"| operation | stage | {' | '.join(FAULTS)} |",
         "|---|---" + "|---" * len(FAULTS) + "|",
     ]
-    reasons = [NO_ENGINE, NO_SERVER, NO_SSH]
+    reasons = [NO_ENGINE, NO_SERVER, NO_SSH, AS_TESTED]
     for operation, plan in PLANS.items():
         for stage in plan.known_stages:
             cells = [Cell(operation, stage.name, fault) for fault in FAULTS]

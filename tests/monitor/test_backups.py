@@ -66,7 +66,7 @@ class BackupPageTestCase(TestCase):
             with self.subTest(size):
                 for _ in range(size):
                     make_evidence(self.copy, Operation.VERIFY, passed=True)
-                with self.assertNumQueries(26):
+                with self.assertNumQueries(27):
                     self.client.get(self.address)
 
     def test_contents_that_were_not_recorded_say_what_to_do(self) -> None:

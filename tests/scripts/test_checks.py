@@ -34,6 +34,7 @@ def test_servers_that_are_there_are_not_fetched(
     for variable, program in (
         ("MOORING_TEST_MYSQL", "bin/mysqld"),
         ("MOORING_TEST_MYSQL57", "server/mysqld"),
+        ("MOORING_TEST_MARIADB_NEWER", "bin/mariadbd"),
         ("MOORING_TEST_MARIADB_PLUGINS", "ha_rocksdb.so"),
         ("MOORING_TEST_CEPH", "usr/bin/radosgw"),
         ("MOORING_TEST_AZURITE", "version"),
@@ -60,21 +61,23 @@ def test_servers_that_are_missing_are_fetched_first(
 ) -> None:
     monkeypatch.setenv("MOORING_TEST_MYSQL", str(tmp_path / "mysql"))
     monkeypatch.setenv("MOORING_TEST_MYSQL57", str(tmp_path / "mysql57"))
+    monkeypatch.setenv("MOORING_TEST_MARIADB_NEWER", str(tmp_path / "newer"))
     monkeypatch.setenv("MOORING_TEST_MARIADB_PLUGINS", str(tmp_path / "plugins"))
     monkeypatch.setenv("MOORING_TEST_CEPH", str(tmp_path / "ceph"))
     monkeypatch.setenv("MOORING_TEST_AZURITE", str(tmp_path / "azurite"))
     monkeypatch.setenv("MOORING_TEST_MEDIA_PROGRAMS", str(tmp_path / "media"))
     parts = list(checks.all_tests([]))
-    assert [part.name for part in parts[:6]] == [
+    assert [part.name for part in parts[:7]] == [
         "a MySQL to test with",
         "a MySQL to refuse",
+        "a newer MariaDB",
         "MariaDB's plugins",
         "an object store",
         "an emulator of Azure",
         "programs for media",
     ]
-    assert parts[6].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
-    assert parts[6].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
+    assert parts[7].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
+    assert parts[7].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
 
 
 def test_our_own_plugins_follow_the_installed_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,9 @@ def bash(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", *argv], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["ceph", "mysql_server", "mysql57", "mariadb_plugins"])
+@pytest.mark.parametrize(
+    "name", ["ceph", "mysql_server", "mysql57", "newer_mariadb", "mariadb_plugins"]
+)
 @pytest.mark.parametrize("kept", ["folder/kept", "folder.new/kept"])
 def test_the_folder_of_somebody_else_stays(tmp_path: Path, name: str, kept: str) -> None:
     file = tmp_path / kept

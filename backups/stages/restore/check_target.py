@@ -27,7 +27,7 @@ class CheckTarget(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         work.chain = open_chain(work.copy)
         refuse_target(work.target)
-        test = run.job.operation == Operation.RESTORE_TEST
+        test = run.job.operation in (Operation.RESTORE_TEST, Operation.REHEARSAL)
         if not test:
             # The folder of tests is set by the administrator.
             check_ancestors(work.target)

@@ -1,4 +1,4 @@
-"""The work object that the stages of a restore or restore test pass to each other."""
+"""The work object that the stages of a restore, restore test or rehearsal pass to each other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from backups.catalog.copies import copy_of
 from backups.engines.base import NO_KEYS, HostKeys, Prepared
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job, KeptRestore
-from backups.parameters import RestoreParameters, RestoreTestParameters
+from backups.parameters import RehearsalParameters, RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
 from backups.restores.host_keys import host_keys
+from backups.restores.own_checks import CheckedStatement
 from backups.restores.replay.drive import Replayed
+from backups.restores.upgrade_program import UpgradeProgram
 
 
 @dataclass(slots=True)
@@ -62,6 +64,10 @@ class RestoreWork:
     answered_at: datetime | None = None
     server: PrivateServer | None = None
     tables: list[dict[str, object]] | None = None
+    # For rehearsals only: what was asked of one, the server to upgrade to, and own checks on it.
+    rehearsal: RehearsalParameters | None = None
+    upgrade: UpgradeProgram | None = None
+    own_checks: list[CheckedStatement] = field(default_factory=list)
 
     def opened(self) -> BackupReader:
         """Return the reader of the backup itself; the first stage opened it."""
@@ -100,6 +106,18 @@ def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     )
 
 
+def rehearsal_work(job: Job, asked: RehearsalParameters) -> RestoreWork:
+    """Build the work object of a rehearsal; its own series is prepared and started as usual."""
+    return RestoreWork(
+        copy_of(job),
+        scratch_folder(job),
+        server_program=settings.MYSQLD,
+        keys=host_keys(),
+        mark=job.pk,
+        rehearsal=asked,
+    )
+
+
 def scratch_folder(job: Job) -> Path:
-    """Return the scratch folder of a restore test."""
-    return Path(settings.SCRATCH_FOLDER) / f"restore-test-{job.pk}"
+    """Return the scratch folder of a restore test or a rehearsal."""
+    return Path(settings.SCRATCH_FOLDER) / f"{job.operation.replace('_', '-')}-{job.pk}"
