@@ -10,6 +10,7 @@ from datetime import datetime
 from backups.access import medium_of
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
+from backups.instances.chosen_tables import ChosenTables, fetch_chosen
 from backups.instances.clone_facts import CloneSettings
 from backups.instances.connection import connect, login_of
 from backups.instances.data_folder import data_folders_here
@@ -22,6 +23,7 @@ from backups.repositories.base import ObjectStore
 from backups.repositories.disks import device_of, real_path
 from backups.runners.base import Runner
 from backups.states import BackupKind
+from backups.table_choice import TableChoice
 
 LINK_KINDS = frozenset((BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL))
 # What the next one takes is estimated from so many.
@@ -93,11 +95,17 @@ class Survey:
     past_link_bytes: int | None = None
     # Options of the clone, from the instance or the job.
     clone_options: CloneSettings = field(default_factory=CloneSettings)
+    # What a partial backup will have; None: it is none, or see the problem.
+    chosen: ChosenTables | None = None
+    chosen_problem: Problem | None = None
 
     @property
     def raw_bytes(self) -> int | None:
         """The bytes the engine will read; None if unknown."""
         innodb = self.facts.innodb if self.facts else None
+        if self.chosen is not None:
+            redo = innodb.redo_bytes if innodb else 0
+            return self.chosen.size_bytes + self.chosen.system_bytes + redo
         files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None
@@ -117,6 +125,8 @@ class Survey:
     @property
     def file_count(self) -> int | None:
         """The number of files the engine will read; None if unknown."""
+        if self.chosen is not None:
+            return None
         if self.host is None:
             return self.facts.innodb.file_count if self.facts and self.facts.innodb else None
         return self.host.files.file_count if self.host.files else None
@@ -128,12 +138,14 @@ def look(
     runner: Runner,
     clone_options: CloneSettings | None = None,
     kind: str = BackupKind.FULL,
+    choice: TableChoice | None = None,
 ) -> Survey:
     """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
-    Without ``clone_options`` the instance's own options apply.
+    Without ``clone_options`` the instance's own options apply; ``choice`` is that of a partial one.
     """
     facts, unreachable = _survey_instance(instance)
+    chosen, chosen_problem = _survey_choice(instance, choice if facts else None)
     key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
     checkpoint = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
@@ -158,7 +170,21 @@ def look(
         is_link=kind in LINK_KINDS,
         past_link_bytes=load_past_link_bytes(instance, kind),
         clone_options=clone_options or clone_options_of(instance),
+        chosen=chosen,
+        chosen_problem=chosen_problem,
     )
+
+
+def _survey_choice(
+    instance: Instance, choice: TableChoice | None
+) -> tuple[ChosenTables | None, Problem | None]:
+    """Match a choice against the instance's tables; both None where there is no choice."""
+    if choice is None:
+        return None, None
+    try:
+        return fetch_chosen(login_of(instance), choice), None
+    except MooringError as exc:
+        return None, Problem(str(exc), exc.hint)
 
 
 def clone_options_of(instance: Instance) -> CloneSettings:

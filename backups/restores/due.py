@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 
 from backups.catalog.evidence import without_faults
 from backups.exceptions import MooringError
-from backups.health.usable import lasting_copies
+from backups.health.usable import lasting_copies, whole_copies
 from backups.jobs.cancel import request_cancel
 from backups.models import BackupSchedule, Instance, Job
 from backups.models.catalog import Origin
@@ -72,7 +72,8 @@ def _instances_due(schedule: BackupSchedule, now: datetime) -> QuerySet[Instance
     active = Job.objects.filter(
         operation=Operation.RESTORE_TEST, instance=OuterRef("pk"), status__in=ACTIVE_JOB_STATUSES
     )
-    copies = without_faults(lasting_copies().filter(backup__instance=OuterRef("pk")))
+    whole = whole_copies(lasting_copies())
+    copies = without_faults(whole.filter(backup__instance=OuterRef("pk")))
     last = Subquery(tests.order_by("-id").values("requested_at")[:1], DateTimeField())
     covered = Instance.objects.filter(enabled=True)
     if not schedule.covers_all:

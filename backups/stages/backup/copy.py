@@ -11,7 +11,7 @@ from backups.archive.contents import Contents
 from backups.archive.meter import Meter
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named
-from backups.exceptions import LockNotGranted, StrayFile
+from backups.exceptions import LockNotGranted, StageFailed, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
 from backups.jobs.request import create_copy_job
@@ -138,4 +138,15 @@ def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
         threads=settings.COPY_THREADS,
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,
+        chosen=_chosen_of(work),
     )
+
+
+def _chosen_of(work: BackupWork) -> tuple[str, ...] | None:
+    """Return the names that a partial copy has; StageFailed where they are not known."""
+    if work.choice is None:
+        return None
+    chosen = work.preflight.survey.chosen if work.preflight is not None else None
+    if chosen is None:
+        raise StageFailed(f"the tables of {work.choice} are not known: the preflight has not run")
+    return chosen.entries
