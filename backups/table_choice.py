@@ -68,6 +68,11 @@ class TableChoice:
         }
 
 
+def pattern_lines(text: str) -> list[str]:
+    """Return the patterns that somebody wrote, one in each line."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def parse_choice(include: Iterable[str], exclude: Iterable[str]) -> TableChoice | None:
     """Return the choice of these patterns, None where there is none; BadInput says which is bad."""
     included, excluded = tuple(include), tuple(exclude)

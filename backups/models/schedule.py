@@ -309,9 +309,9 @@ class BackupSchedule(PaceSettings, RetentionSettings):
             return {"options": f"{exc}. {exc.hint}".strip()}
         managed = self.origin == Origin.MANAGED
         if self.kind == BackupKind.PARTIAL and managed and choice is None:
-            return {"options": "A partial backup needs the tables that it includes or excludes."}
+            return {"kind": "A partial backup needs the tables that it includes or excludes."}
         if self.kind != BackupKind.PARTIAL and choice is not None:
-            return {"options": "Only partial backups include or exclude tables."}
+            return {"kind": "Only partial backups include or exclude tables."}
         return {}
 
     def _faults_of_fulls(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ from backups.preflight.lock_check import check_locks
 from backups.preflight.same_files import check_same_files
 from backups.preflight.session_checks import check_session_settings
 from backups.preflight.space_estimate import RoomEstimate, estimate_link_room, estimate_room
-from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
+from backups.preflight.survey import Problem, RepositorySurvey, Survey, look, with_choice
 from backups.preflight.tables_check import check_tables
 from backups.programs.compatibility import (
     CLONE,
@@ -66,7 +66,8 @@ def run_checks(
     choice: TableChoice | None = None,
 ) -> Preflight:
     """Check everything a backup of ``instance`` depends on. Changes nothing."""
-    survey = look(instance, stores, runner, clone_options, kind, choice)
+    survey = look(instance, stores, runner, clone_options, kind)
+    survey = with_choice(survey, instance, choice)
     return Preflight(survey, tuple(decide_checks(survey)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from backups.access import medium_of
@@ -138,14 +138,12 @@ def look(
     runner: Runner,
     clone_options: CloneSettings | None = None,
     kind: str = BackupKind.FULL,
-    choice: TableChoice | None = None,
 ) -> Survey:
     """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
-    Without ``clone_options`` the instance's own options apply; ``choice`` is that of a partial one.
+    Without ``clone_options`` the instance's own options apply.
     """
     facts, unreachable = _survey_instance(instance)
-    chosen, chosen_problem = _survey_choice(instance, choice if facts else None)
     key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
     checkpoint = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
@@ -170,21 +168,17 @@ def look(
         is_link=kind in LINK_KINDS,
         past_link_bytes=load_past_link_bytes(instance, kind),
         clone_options=clone_options or clone_options_of(instance),
-        chosen=chosen,
-        chosen_problem=chosen_problem,
     )
 
 
-def _survey_choice(
-    instance: Instance, choice: TableChoice | None
-) -> tuple[ChosenTables | None, Problem | None]:
-    """Match a choice against the instance's tables; both None where there is no choice."""
-    if choice is None:
-        return None, None
+def with_choice(survey: Survey, instance: Instance, choice: TableChoice | None) -> Survey:
+    """Match the choice of a partial backup against the instance's tables, if it answers."""
+    if choice is None or survey.facts is None:
+        return survey
     try:
-        return fetch_chosen(login_of(instance), choice), None
+        return replace(survey, chosen=fetch_chosen(login_of(instance), choice))
     except MooringError as exc:
-        return None, Problem(str(exc), exc.hint)
+        return replace(survey, chosen_problem=Problem(str(exc), exc.hint))
 
 
 def clone_options_of(instance: Instance) -> CloneSettings:

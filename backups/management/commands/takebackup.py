@@ -12,6 +12,7 @@ from backups.chains.planner import KINDS
 from backups.executor.leftovers import clear_up_here
 from backups.jobs.request import create_backup_job
 from backups.management.backup_dry_run import dry_run
+from backups.management.choice_options import add_choice_options
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository
@@ -33,24 +34,7 @@ class Command(MooringCommand):
             "auto: a full one where one is due, otherwise an incremental one. partial: the tables "
             "of --include and --exclude only, which protects nothing else.",
         )
-        parser.add_argument(
-            "--include",
-            action="append",
-            metavar="SCHEMA.TABLE",
-            help="Of a partial backup: the tables that are in, such as 'shop.*' or 'shop.order?'. "
-            "May be repeated. Default: all tables.",
-        )
-        parser.add_argument(
-            "--exclude",
-            action="append",
-            metavar="SCHEMA.TABLE",
-            help="Of a partial backup: the tables that are not in after all. May be repeated.",
-        )
-        parser.add_argument(
-            "--dry-run",
-            action="store_true",
-            help="Run the checks, list the tables of a partial backup, and take none.",
-        )
+        add_choice_options(parser)
         parser.add_argument(
             "--repository",
             action="append",

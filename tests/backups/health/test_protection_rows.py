@@ -84,7 +84,8 @@ class JudgingTestCase(TestCase):
     def test_a_partial_backup_does_not_hide_the_failure_before_it(self) -> None:
         make_backup(self.orders, self.main)
         make_job(self.orders, JobStatus.FAILED)
-        make_job(self.orders, JobStatus.SUCCEEDED, kind="partial")
+        partial = make_job(self.orders, JobStatus.SUCCEEDED)
+        Job.objects.filter(pk=partial.pk).update(kind="partial")
         self.assertIn("last backup failed", self.judged().reasons)
 
     def test_a_cancelled_job_does_not_hide_the_failure_before_it(self) -> None:

@@ -195,6 +195,7 @@ def test_two_restores_to_one_place_wait_for_each_other(
 
 
 def test_tables_are_chosen_for_partial_backups_only(orders: Instance, main: Repository) -> None:
+    orders.engine = "mariadb_backup"
     choice = parse_choice(["shop.*"], ["shop.log"])
     for kind, wanted, error in (
         ("full", choice, "only a partial backup is of chosen tables, not a full one"),
