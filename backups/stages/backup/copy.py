@@ -11,13 +11,14 @@ from backups.archive.contents import Contents
 from backups.archive.meter import Meter
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named
-from backups.exceptions import LockNotGranted, StageFailed, StrayFile
+from backups.exceptions import LockNotGranted, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
 from backups.jobs.request import create_copy_job
 from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.running.run import Run
+from backups.stages.backup.chosen import names_to_copy, note_missing
 from backups.stages.backup.copy_pace import CopyPace
 from backups.stages.backup.definitions import add_definitions
 from backups.stages.backup.lock_wait import with_holders
@@ -51,6 +52,7 @@ class Copy(PlainStage[BackupWork]):
                 self._copy(run, work, writer, pace)
                 add_definitions(run, work, writer)
                 work.contents = writer.finish()
+                note_missing(run, work, work.contents)
         except LockNotGranted as exc:
             writer.abort()
             raise with_holders(exc, work) from None
@@ -138,15 +140,5 @@ def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
         threads=settings.COPY_THREADS,
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,
-        chosen=_chosen_of(work),
+        chosen=names_to_copy(work),
     )
-
-
-def _chosen_of(work: BackupWork) -> tuple[str, ...] | None:
-    """Return the names that a partial copy has; StageFailed where they are not known."""
-    if work.choice is None:
-        return None
-    chosen = work.preflight.survey.chosen if work.preflight is not None else None
-    if chosen is None:
-        raise StageFailed(f"the tables of {work.choice} are not known: the preflight has not run")
-    return chosen.entries
