@@ -48,6 +48,10 @@ AUTO = "auto"
 PLANNED_KINDS = [*BackupKind.choices, (AUTO, "Automatic")]
 # The kinds that go on from another backup.
 LINK_KINDS = (BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL)
+# Of chosen tables: none of them protects the instance.
+CHOSEN_KINDS = (BackupKind.PARTIAL, BackupKind.TTS)
+# The kinds that need no other backup.
+STANDALONE_KINDS = (BackupKind.FULL, *CHOSEN_KINDS)
 
 
 class KindCause(models.TextChoices):

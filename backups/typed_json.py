@@ -52,6 +52,12 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _texts(values: Any) -> tuple[str, ...] | None:
+    if values is not None and not all(isinstance(value, str) for value in values):
+        raise BadInput(f"{values!r}: a list of texts is expected")
+    return None if values is None else tuple(values)
+
+
 # By the types that a field may have: in words, in JSON, and how it is made.
 _TYPES: Mapping[object, tuple[str, type | tuple[type, ...], Callable[[Any], object]]] = {
     bool: ("true or false", bool, _same),
@@ -61,10 +67,13 @@ _TYPES: Mapping[object, tuple[str, type | tuple[type, ...], Callable[[Any], obje
     str | None: ("a text", (str, type(None)), _same),
     Path: ("a path", str, Path),
     Mapping[str, str]: ("an object", dict, _same),
+    tuple[str, ...] | None: ("a list of texts", (list, tuple, type(None)), _texts),
 }
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, tuple):
+        return list(value)
     return dict(value) if isinstance(value, Mapping) else value

@@ -13,7 +13,15 @@ from django.db.models import Exists, OuterRef, Q
 from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
 from alerts.facts.run import LateFacts, MissedFacts
 from backups.models import Backup, BackupSchedule, Occurrence
-from backups.states import AUTO, LINK_KINDS, BackupKind, JobStatus, OccurrenceStatus, WaitReason
+from backups.states import (
+    AUTO,
+    CHOSEN_KINDS,
+    LINK_KINDS,
+    BackupKind,
+    JobStatus,
+    OccurrenceStatus,
+    WaitReason,
+)
 
 _OCCURRENCE = (
     "id", "schedule_id", "instance_id", "due_at", "starts_at", "late_after", "missed_after",
@@ -96,7 +104,7 @@ def _has_later_run() -> Q:
         status=OccurrenceStatus.SUCCEEDED,
         due_at__gt=OuterRef("due_at"),
     )
-    enough = later.exclude(job__kind__in=LINK_KINDS)
+    enough = later.exclude(job__kind__in=(*LINK_KINDS, *CHOSEN_KINDS))
     return Q(Exists(later), ~Q(kind=BackupKind.FULL)) | Q(Exists(enough))
 
 

@@ -28,6 +28,8 @@ _MOST_SECONDS = 3_200_000_000
 
 # Of names and figures in one table.
 _MOST_FACTS = 100
+# Of the tables of a partial backup.
+_MOST_PATTERNS = 200
 
 Rule = Callable[[Any], bool]
 
@@ -43,6 +45,7 @@ def _number(least: int, most: int) -> Rule:
 
 
 _short = _text(60)
+_pattern = _text(300)
 
 
 def _maybe(rule: Rule) -> Rule:
@@ -94,6 +97,17 @@ def is_label(value: Any) -> bool:
     )
 
 
+def _is_choice(value: Any) -> bool:
+    """Whether it is lists of patterns of tables, by short names."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= _MOST_FACTS
+        and all(_short(name) and isinstance(each, list) for name, each in value.items())
+        and sum(map(len, value.values())) <= _MOST_PATTERNS
+        and all(_pattern(each) for patterns in value.values() for each in patterns)
+    )
+
+
 def _texts(most: int) -> Rule:
     """A mapping of short names to texts."""
     line = _text(most)
@@ -132,6 +146,7 @@ _RULES: Mapping[str, Rule] = {
     "facts.more": lambda value: (
         isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
     ),
+    "tables": _maybe(_is_choice),
     "pace": lambda value: value is None or _is_pace(value),
     "server.variables": _texts(1 << 16),
     "server.plugins": _texts(1 << 10),

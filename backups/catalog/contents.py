@@ -18,6 +18,7 @@ from backups.archive.contents import Contents, StoredFile
 from backups.archive.reader import BackupReader
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, BackupTables
+from backups.states import CHOSEN_KINDS
 
 TABLE_SUFFIXES = frozenset(
     # "new": a tablespace created while the copy was going on; prepare renames it to ibd.
@@ -94,6 +95,10 @@ def earlier_backup(backup: Backup) -> Backup | None:
     earlier = Backup.objects.filter(
         instance=backup.instance_id, ended_at__lt=backup.ended_at, tables__isnull=False
     )
+    if backup.kind in CHOSEN_KINDS:
+        earlier = earlier.filter(kind=backup.kind, choice=backup.choice)
+    else:
+        earlier = earlier.exclude(kind__in=CHOSEN_KINDS)
     return earlier.order_by("-ended_at", "-id").first()
 
 

@@ -115,6 +115,8 @@ def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
         "server_version": facts["server_version"],
         "tool_version": facts["tool_version"],
         "facts": facts["more"],
+        # Only partial ones have any.
+        "choice": about.get("tables") or {},
         # Manifests of older versions have none.
         "pace": about.get("pace") or {},
         "lock_time": _length(facts["lock_time_s"]),

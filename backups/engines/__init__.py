@@ -19,6 +19,13 @@ ENGINES: dict[str, Engine[Any]] = {
 # The engine for each server product.
 ENGINE_FOR = {MARIADB: MariadbBackup.name, MYSQL: CloneEngine.name}
 
+# What to do where an engine does not take a kind; a blank engine is any other.
+_INSTEAD = {
+    (CloneEngine.name, "partial"): "A donor sends all of its tables to a clone: take a full "
+    "backup, and restore single tables of it.",
+    ("", "tts"): "Take a partial backup of the tables: all it holds can be imported from there.",
+}
+
 
 def engine_named(name: str) -> Engine[Any]:
     """Return the engine that an instance, a job or a backup names."""
@@ -33,7 +40,8 @@ def engine_named(name: str) -> Engine[Any]:
 def refuse_unfit_kind(name: str, kind: str) -> None:
     """Raise BadInput if the engine of that name does not take such backups."""
     if kind not in engine_named(name).kinds:
-        raise BadInput(f"{kind} backups are not supported by engine {name}")
+        hint = _INSTEAD.get((name, kind)) or _INSTEAD.get(("", kind), "")
+        raise BadInput(f"{kind} backups are not supported by engine {name}", hint=hint)
 
 
 __all__ = [

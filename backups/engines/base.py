@@ -18,11 +18,14 @@ from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.programs.redo_progress import RedoProgress
 from backups.runners.base import Runner
+from backups.table_choice import TableChoice, parse_choice
 
 LOCK_WAIT_SECONDS = 60
 # As in the states of a backup, which engines do not know. An engine always sends a full copy: what
 # of it is stored is the archive's affair.
 BLOCK_KINDS = frozenset({"full", "incremental", "differential"})
+# That of chosen tables, which are named in the request.
+PARTIAL = "partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,12 @@ class EngineOptions:
 
     # The longest wait for a lock on the instance: others queue behind it. None: the default.
     lock_wait_seconds: int | None = field(default=None, kw_only=True)
+    # Of a partial backup: patterns of the tables that are in, and of those that are not.
+    include: tuple[str, ...] | None = field(default=None, kw_only=True)
+    exclude: tuple[str, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        parse_choice(self.include or (), self.exclude or ())
         if self.lock_wait_seconds is not None and self.lock_wait_seconds < 1:
             raise BadInput(f"lock_wait_seconds is {self.lock_wait_seconds}: at least 1 is needed")
 
@@ -70,6 +77,11 @@ class EngineOptions:
     def lock_wait(self) -> int:
         """The longest wait for a lock, in seconds."""
         return self.lock_wait_seconds or LOCK_WAIT_SECONDS
+
+    @property
+    def choice(self) -> TableChoice | None:
+        """The tables of a partial backup; None: all of the instance."""
+        return parse_choice(self.include or (), self.exclude or ())
 
 
 Options = TypeVar("Options", bound=EngineOptions, contravariant=True)
@@ -89,6 +101,8 @@ class CopyRequest(Generic[OwnOptions]):
     sealed: bool = False
     # May hold what has to wait.
     spool_folder: Path | None = None
+    # Of a partial copy, as the server names files: "schema/table". None: everything.
+    chosen: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

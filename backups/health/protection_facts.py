@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import Coalesce, NullIf
 
 from backups.exceptions import BadInput
-from backups.health.usable import lasting_copies, usable_copies
+from backups.health.usable import lasting_copies, usable_copies, whole_copies
 from backups.models import (
     Backup,
     BackupAncestor,
@@ -35,6 +35,7 @@ from backups.protection import OLDEST_FULL, Cover, ProtectionFacts, Slip
 from backups.schedule import Rhythm, only_full, preview, reached
 from backups.states import (
     AUTO,
+    CHOSEN_KINDS,
     OPEN_OCCURRENCE_STATUSES,
     TERMINAL_JOB_STATUSES,
     BackupKind,
@@ -83,10 +84,12 @@ class InstanceRows(NamedTuple):
 def restorable_backups() -> QuerySet[Backup]:
     """Return the backups with a usable copy, managed or observed, the newest first.
 
+    Those of chosen tables are none of them: they bring no instance back.
     One that is marked for deletion is none of them: no green light rests on it.
     """
     stored = lasting_copies().filter(backup=OuterRef("pk"))
-    candidates = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
+    whole = Backup.objects.exclude(kind__in=CHOSEN_KINDS)
+    candidates = whole.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
     return candidates.order_by("-ended_at", "-id")
 
 
@@ -104,6 +107,7 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
             status__in=TERMINAL_JOB_STATUSES,
         )
         .exclude(WITHOUT_RESULT)
+        .exclude(kind__in=CHOSEN_KINDS)
         .order_by("-id")
     )
     rows = Instance.objects.filter(pk__in=ids).annotate(
@@ -291,7 +295,7 @@ def _failed_proofs(backups: Sequence[int]) -> Mapping[int, list[str]]:
 
 def _proven(ids: Sequence[int]) -> dict[int, datetime]:
     # Of these instances: the chains of all others are not looked at.
-    usable = lasting_copies().filter(backup__instance__in=ids)
+    usable = whole_copies(lasting_copies()).filter(backup__instance__in=ids)
     rows = Evidence.objects.current().filter(passed=True, copy__in=usable).order_by()
     newest = rows.values("copy__backup__instance").annotate(at=Max("created_at"))
     return {row["copy__backup__instance"]: row["at"] for row in newest}

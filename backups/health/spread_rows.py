@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 
 from backups.health.protection_facts import Schedules, cover_of, schedules_of
 from backups.health.spread import PlacedCopy, SpreadAnswer, SpreadFacts, judge_spread
-from backups.health.usable import lasting_copies
+from backups.health.usable import lasting_copies, whole_copies
 from backups.models import BackupCopy, Evidence, Instance, Repository
 from backups.models.repository import RepositoryKind
 from backups.protection import oldest_full
@@ -45,7 +45,9 @@ def spread_of(
 
 def _newest_copies(ids: Sequence[int], since: datetime) -> Mapping[int, Sequence[PlacedCopy]]:
     """Return the newest usable copy of each instance in each repository; none from before."""
-    recent = lasting_copies().filter(backup__instance__in=ids, backup__ended_at__gte=since)
+    recent = whole_copies(lasting_copies()).filter(
+        backup__instance__in=ids, backup__ended_at__gte=since
+    )
     rows = recent.select_related("backup", "repository").order_by("backup__ended_at", "pk")
     newest = {(copy.backup.instance_id, copy.repository_id): copy for copy in rows}
     passed, failed = _proofs([copy.pk for copy in newest.values()])

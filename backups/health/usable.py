@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from backups.models import BackupAncestor, BackupCopy, Deletion
-from backups.states import OPEN_DELETION_STATUSES, CopyStatus
+from backups.states import CHOSEN_KINDS, OPEN_DELETION_STATUSES, CopyStatus
 
 
 def usable_copies() -> QuerySet[BackupCopy]:
@@ -27,6 +27,11 @@ def lasting_copies() -> QuerySet[BackupCopy]:
     What they need is not marked either: a copy is marked only after all that need it.
     """
     return without_marked(usable_copies())
+
+
+def whole_copies(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
+    """Leave out what has chosen tables only: it protects no instance and begins no recovery."""
+    return copies.exclude(backup__kind__in=CHOSEN_KINDS)
 
 
 def without_marked(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:

@@ -35,6 +35,11 @@ NEEDED_TO_ARCHIVE: Mapping[str, frozenset[str]] = {
 # For seeing every table, key and foreign key, and no row. Without a privilege on a table the server
 # answers as if it were not there; with SELECT alone, MariaDB as if it had no foreign keys.
 NEEDED_TO_UNDO: Mapping[str, frozenset[str]] = {"REFERENCES": frozenset({"REFERENCES"})}
+# For seeing the name of every table and of every trigger, whose files a partial copy names.
+NEEDED_TO_CHOOSE: Mapping[str, frozenset[str]] = {
+    "SHOW VIEW": frozenset({"SHOW VIEW", "SELECT"}),
+    "TRIGGER": frozenset({"TRIGGER"}),
+}
 NEEDED_TO_SEE_TRIGGERS: Mapping[str, frozenset[str]] = {"TRIGGER": frozenset({"TRIGGER"})}
 # For SHOW CREATE of each kind of object: one privilege of each set.
 NEEDED_TO_DEFINE: Mapping[str, tuple[frozenset[str], ...]] = {
@@ -53,6 +58,8 @@ WHY: Mapping[str, str] = {
     "BINLOG MONITOR": "reads the binlog position",
     "REPLICATION SLAVE": "receives binlogs",
     "REPLICATION CLIENT": "reads how far the source's binlogs are",
+    "SHOW VIEW": "sees the names of tables",
+    "TRIGGER": "sees the names of triggers",
     "SUPER": "makes a checkpoint of RocksDB",
 }
 _GLOBAL = re.compile(r"GRANT (?P<privileges>.+) ON \*\.\* TO ", re.IGNORECASE)

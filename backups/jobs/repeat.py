@@ -59,6 +59,7 @@ def rerun(job: Job, *, requested_by: User) -> Job:
             save_foreign_tables=(
                 options.save_foreign_tables if isinstance(options, CloneOptions) else None
             ),
+            choice=options.choice,
             requested_by=requested_by,
         )
     assert job.copy is not None

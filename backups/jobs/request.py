@@ -33,6 +33,7 @@ from backups.programs.compatibility import MARIADB_BACKUP
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     AUTO,
+    CHOSEN_KINDS,
     OPEN_OCCURRENCE_STATUSES,
     BackupKind,
     CopyStatus,
@@ -40,6 +41,7 @@ from backups.states import (
     Operation,
     WaitReason,
 )
+from backups.table_choice import TableChoice
 from backups.transitions.jobs import record_note
 from backups.transitions.occurrences import move_occurrence
 from backups.typed_json import read_fields
@@ -59,15 +61,18 @@ def create_backup_job(
     kind: str = BackupKind.FULL,
     repositories: Sequence[Repository] | None = None,
     save_foreign_tables: bool | None = None,
+    choice: TableChoice | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
     """Request a backup; without repositories, to where the instance's backups usually go.
 
     With AUTO instead of a kind it is decided when it runs whether a full one is due.
-    ``save_foreign_tables`` None leaves it to the instance.
+    ``save_foreign_tables`` None leaves it to the instance; ``choice`` has the tables of a partial
+    backup.
     """
     refuse_unfit_kind(instance, kind)
+    refuse_unfit_choice(kind, choice)
     if not instance.enabled:
         raise Refused(f"instance {instance.name} is disabled", hint="Enable the instance first.")
     if Job.objects.filter(
@@ -85,14 +90,33 @@ def create_backup_job(
         kind=first_kind(kind),
         requested_kind=kind,
         engine=instance.engine,
-        parameters=backup_parameters(instance, save_foreign_tables).write(),
+        parameters=backup_parameters(instance, save_foreign_tables, choice).write(),
     )
     return _create(job, requested_by, wake, repositories)
 
 
-def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> BackupParameters:
+def refuse_unfit_choice(kind: str, choice: TableChoice | None) -> None:
+    """Raise BadInput where a partial backup has no tables, or another kind has some."""
+    if kind == BackupKind.PARTIAL and choice is None:
+        raise BadInput(
+            "a partial backup is of chosen tables, and none are named",
+            hint="Include or exclude some, such as shop.* or shop.log_*.",
+        )
+    if kind != BackupKind.PARTIAL and choice is not None:
+        raise BadInput(
+            f"only a partial backup is of chosen tables, not {'an' if kind[:1] in 'ai' else 'a'} "
+            f"{kind} one",
+            hint="Request kind partial, or leave the tables out.",
+        )
+
+
+def backup_parameters(
+    instance: Instance, save_foreign_tables: bool | None, choice: TableChoice | None = None
+) -> BackupParameters:
     """Return the parameters of a backup job of the instance beyond its columns."""
     options, wait = engine_named(instance.engine).options, instance.lock_wait_seconds
+    if choice is not None:
+        return BackupParameters(read_fields(options, {"lock_wait_seconds": wait, **choice.write()}))
     if issubclass(options, CloneOptions):
         asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
         return BackupParameters(options(save_foreign_tables=asked, lock_wait_seconds=wait))
@@ -204,6 +228,12 @@ def create_restore_job(
 
 def refuse_way(backup: Backup, replay_by: str, *, replays: bool) -> None:
     """Raise BadInput where binlogs cannot be replayed in a way; blank is the usual one."""
+    if replays and backup.kind in CHOSEN_KINDS:
+        raise BadInput(
+            f"binlogs cannot be replayed onto {backup.label}: it has chosen tables only, and they "
+            "change others too",
+            hint="Restore it as it is, or replay onto a full backup.",
+        )
     if not replay_by:
         return
     if replay_by != RELAY_LOGS:

@@ -51,6 +51,8 @@ class Backup(models.Model):
     tool_version = models.CharField(max_length=80, blank=True)
     # Further facts from the engine, under the engine's own names.
     facts = models.JSONField(default=dict, blank=True)
+    # Which tables a partial backup has; see ``backups.table_choice``. Empty: it is none.
+    choice = models.JSONField(default=dict, blank=True)
     # What the copy cost the instance; see ``backups.pacing.facts``. Empty is unknown.
     pace = models.JSONField(default=dict, blank=True)
 

@@ -29,6 +29,7 @@ from backups.schedule import (
     fault_of_chain,
 )
 from backups.states import AUTO, LINK_KINDS, PLANNED_KINDS, BackupKind, DrillPoint
+from backups.table_choice import read_choice
 
 
 class AtWindowEnd(models.TextChoices):
@@ -266,6 +267,7 @@ class BackupSchedule(PaceSettings, RetentionSettings):
                 faults["cron" if self.cron else "every_hours"] = f"{exc}. {exc.hint}".strip()
         if self.full_cron and self.after is None and "cron" not in faults:
             faults |= self._faults_of_fulls()
+        faults |= self._faults_of_choice()
         lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
         for name in lengths:
             length = getattr(self, name)
@@ -297,6 +299,19 @@ class BackupSchedule(PaceSettings, RetentionSettings):
         links = {pk: follows for pk, _, follows in rows}
         if fault := fault_of_chain(self.pk, after.pk, links, {pk: name for pk, name, _ in rows}):
             return {"after": fault}
+        return {}
+
+    def _faults_of_choice(self) -> dict[str, str]:
+        """Refuse a partial backup without tables, and tables for another kind."""
+        try:
+            choice = read_choice(self.options)
+        except BadInput as exc:
+            return {"options": f"{exc}. {exc.hint}".strip()}
+        managed = self.origin == Origin.MANAGED
+        if self.kind == BackupKind.PARTIAL and managed and choice is None:
+            return {"kind": "A partial backup needs the tables that it includes or excludes."}
+        if self.kind != BackupKind.PARTIAL and choice is not None:
+            return {"kind": "Only partial backups include or exclude tables."}
         return {}
 
     def _faults_of_fulls(self) -> dict[str, str]:

@@ -24,7 +24,8 @@ from backups.preflight.lock_check import check_locks
 from backups.preflight.same_files import check_same_files
 from backups.preflight.session_checks import check_session_settings
 from backups.preflight.space_estimate import RoomEstimate, estimate_link_room, estimate_room
-from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
+from backups.preflight.survey import Problem, RepositorySurvey, Survey, look, with_choice
+from backups.preflight.tables_check import check_tables
 from backups.programs.compatibility import (
     CLONE,
     MARIADB,
@@ -37,6 +38,7 @@ from backups.programs.host import HostFacts
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
+from backups.table_choice import TableChoice
 from backups.units import format_bytes, format_duration
 
 # The lock at the end of a copy waits for running statements, and new ones wait behind it.
@@ -61,9 +63,11 @@ def run_checks(
     runner: Runner,
     clone_options: CloneSettings | None = None,
     kind: str = BackupKind.FULL,
+    choice: TableChoice | None = None,
 ) -> Preflight:
     """Check everything a backup of ``instance`` depends on. Changes nothing."""
     survey = look(instance, stores, runner, clone_options, kind)
+    survey = with_choice(survey, instance, choice)
     return Preflight(survey, tuple(decide_checks(survey)))
 
 
@@ -128,6 +132,8 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
             repository.name for repository in survey.repositories if not repository.encrypted
         ]
         checks.append(check_encryption(facts, facts.clone, open_ones))
+    if survey.chosen is not None or survey.chosen_problem is not None:
+        checks.append(check_tables(survey, facts.grants))
     checks.append(check_session_settings(facts, survey.engine))
     checks.append(check_binlog(facts))
     checks.append(check_locks(facts))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from backups.access import medium_of
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
+from backups.instances.chosen_tables import ChosenTables, fetch_chosen
 from backups.instances.clone_facts import CloneSettings
 from backups.instances.connection import connect, login_of
 from backups.instances.data_folder import data_folders_here
@@ -22,6 +23,7 @@ from backups.repositories.base import ObjectStore
 from backups.repositories.disks import device_of, real_path
 from backups.runners.base import Runner
 from backups.states import BackupKind
+from backups.table_choice import TableChoice
 
 LINK_KINDS = frozenset((BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL))
 # What the next one takes is estimated from so many.
@@ -93,11 +95,17 @@ class Survey:
     past_link_bytes: int | None = None
     # Options of the clone, from the instance or the job.
     clone_options: CloneSettings = field(default_factory=CloneSettings)
+    # What a partial backup will have; None: it is none, or see the problem.
+    chosen: ChosenTables | None = None
+    chosen_problem: Problem | None = None
 
     @property
     def raw_bytes(self) -> int | None:
         """The bytes the engine will read; None if unknown."""
         innodb = self.facts.innodb if self.facts else None
+        if self.chosen is not None:
+            redo = innodb.redo_bytes if innodb else 0
+            return self.chosen.size_bytes + self.chosen.system_bytes + redo
         files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None
@@ -117,6 +125,8 @@ class Survey:
     @property
     def file_count(self) -> int | None:
         """The number of files the engine will read; None if unknown."""
+        if self.chosen is not None:
+            return None
         if self.host is None:
             return self.facts.innodb.file_count if self.facts and self.facts.innodb else None
         return self.host.files.file_count if self.host.files else None
@@ -159,6 +169,16 @@ def look(
         past_link_bytes=load_past_link_bytes(instance, kind),
         clone_options=clone_options or clone_options_of(instance),
     )
+
+
+def with_choice(survey: Survey, instance: Instance, choice: TableChoice | None) -> Survey:
+    """Match the choice of a partial backup against the instance's tables, if it answers."""
+    if choice is None or survey.facts is None:
+        return survey
+    try:
+        return replace(survey, chosen=fetch_chosen(login_of(instance), choice))
+    except MooringError as exc:
+        return replace(survey, chosen_problem=Problem(str(exc), exc.hint))
 
 
 def clone_options_of(instance: Instance) -> CloneSettings:

@@ -23,7 +23,7 @@ from backups.binlog_archive.recovery.starts import choose_copy
 from backups.catalog.evidence import without_faults
 from backups.catalog.preferred import first_to_read
 from backups.exceptions import MooringError, Refused
-from backups.health.usable import usable_copies
+from backups.health.usable import usable_copies, whole_copies
 from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, BinlogArchive, Instance, Job
 from backups.parameters import RestoreTestParameters
@@ -128,7 +128,8 @@ def _choose(wanted: WantedTest, drawn: DrawnMoment | None) -> BackupCopy:
 
 
 def _newest(wanted: WantedTest, drawn: DrawnMoment | None) -> BackupCopy:
-    copies = without_faults(usable_copies()).filter(backup__instance=wanted.instance)
+    copies = without_faults(whole_copies(usable_copies()))
+    copies = copies.filter(backup__instance=wanted.instance)
     if wanted.repository is not None:
         copies = copies.filter(repository__name=wanted.repository)
     if drawn is not None:

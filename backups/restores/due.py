@@ -15,12 +15,18 @@ from django.db.models.functions import Coalesce
 
 from backups.catalog.evidence import without_faults
 from backups.exceptions import MooringError
-from backups.health.usable import lasting_copies
+from backups.health.usable import lasting_copies, whole_copies
 from backups.jobs.cancel import request_cancel
 from backups.models import BackupSchedule, Instance, Job
 from backups.models.catalog import Origin
 from backups.restores.drills import WantedTest, create_restore_test_job
-from backups.states import ACTIVE_JOB_STATUSES, DrillPoint, JobStatus, Operation
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    CHOSEN_KINDS,
+    DrillPoint,
+    JobStatus,
+    Operation,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +71,8 @@ def _due(now: datetime) -> Iterator[WantedTest]:
 def _instances_due(schedule: BackupSchedule, now: datetime) -> QuerySet[Instance]:
     """Return those whose last test is too old, the longest untested first."""
     tests = Job.objects.filter(operation=Operation.RESTORE_TEST, instance=OuterRef("pk"))
+    # One of a partial backup says nothing of the instance.
+    tests = tests.exclude(kind__in=CHOSEN_KINDS)
     if schedule.restore_tests != DrillPoint.BACKUP:
         tests = tests.filter(parameters__point=schedule.restore_tests)
     recent = tests.filter(requested_at__gt=now - timedelta(days=schedule.restore_test_days))
@@ -72,7 +80,8 @@ def _instances_due(schedule: BackupSchedule, now: datetime) -> QuerySet[Instance
     active = Job.objects.filter(
         operation=Operation.RESTORE_TEST, instance=OuterRef("pk"), status__in=ACTIVE_JOB_STATUSES
     )
-    copies = without_faults(lasting_copies().filter(backup__instance=OuterRef("pk")))
+    whole = whole_copies(lasting_copies())
+    copies = without_faults(whole.filter(backup__instance=OuterRef("pk")))
     last = Subquery(tests.order_by("-id").values("requested_at")[:1], DateTimeField())
     covered = Instance.objects.filter(enabled=True)
     if not schedule.covers_all:

@@ -10,7 +10,7 @@ from django.db.models import F, Q, Sum
 from backups.binlogs.segments.names import file_number
 from backups.catalog.evidence import without_faults
 from backups.exceptions import BinlogDamaged
-from backups.health.usable import usable_copies
+from backups.health.usable import usable_copies, whole_copies
 from backups.models import Backup, BinlogArchive, BinlogSegment, Instance, RecoverableRange
 from backups.models.binlog import TimelineStart
 from backups.restores.estimates import Estimate, predicted
@@ -25,7 +25,7 @@ def predict_newest(instance: Instance, archive: BinlogArchive | None) -> Estimat
         if span is not None:
             replayed = bytes_to_replay(archive, span)
             return predicted(instance, restored_size(span.newest_backup), replayed or None)
-    copies = without_faults(usable_copies()).filter(backup__instance=instance)
+    copies = without_faults(whole_copies(usable_copies())).filter(backup__instance=instance)
     copy = copies.select_related("backup").order_by("-backup__ended_at", "pk").first()
     if copy is None:
         return Estimate(None, "no backup can be restored")

@@ -39,7 +39,10 @@ from backups.restores.target import (
     room_of,
 )
 from backups.states import ACTIVE_JOB_STATUSES, Operation
+from backups.table_choice import choice_in_words
 from backups.units import format_count
+
+PARTIAL_ONLY = "it is a partial backup, and has only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
     recoveries: list[Recovery] = []
     program = restore.mysqld or default_mysqld
     checks = [_run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers))]
+    if chosen := choice_in_words(restore.copy.backup.choice):
+        checks.append(Check("tables", Verdict.WARNING, f"{PARTIAL_ONLY} {chosen}"))
     mark = marks_of([restore.copy]).get(restore.copy.pk)
     checks += check_deletion(restore.copy, mark)
     if restore.goal is not None:

@@ -19,7 +19,7 @@ from backups.catalog.evidence import without_faults
 from backups.exceptions import BinlogDamaged, MooringError
 from backups.health.clock_jump import refuse_clock_jump
 from backups.health.each_repository import open_apart
-from backups.health.usable import usable_copies
+from backups.health.usable import usable_copies, whole_copies
 from backups.models import (
     Backup,
     BackupSchedule,
@@ -73,7 +73,7 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
         judged[each.copy.instance_id].append(each)
     policies = _policies([each for copies in judged.values() for each in copies])
     # With every backup that it is based on: the same that the recoverable ranges begin with.
-    sound = without_faults(usable_copies()).filter(backup__instance__in=instances)
+    sound = without_faults(whole_copies(usable_copies())).filter(backup__instance__in=instances)
     restorable = set(sound.values_list("pk", flat=True))
     bases = [
         each

@@ -21,7 +21,10 @@ class KeptLink:
     # The key of its policy.
     policy: int
     ended_at: datetime
+    # Whether it needs no other.
     full: bool = True
+    # Which tables a partial one has, in words; blank: it is none.
+    choice: str = ""
     # Key of the copy that it is based on; None if that is not stored.
     base: int | None = None
     # It can be read, and no proof of it has failed.

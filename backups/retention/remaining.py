@@ -12,7 +12,7 @@ from typing import Any
 
 from backups.catalog.evidence import without_faults
 from backups.catalog.survivors import Search
-from backups.health.usable import lasting_copies
+from backups.health.usable import lasting_copies, whole_copies
 from backups.models import BackupCopy, Evidence
 from backups.units import format_count
 
@@ -23,7 +23,8 @@ NAMED = 5
 # Any: it is JSON.
 def describe_remaining(copy: BackupCopy, search: Search, now: datetime) -> dict[str, Any]:
     """Return as JSON what remains of the copy's instance without it."""
-    lasting = without_faults(lasting_copies()).filter(backup__instance=copy.backup.instance_id)
+    whole = without_faults(whole_copies(lasting_copies()))
+    lasting = whole.filter(backup__instance=copy.backup.instance_id)
     found = sorted(search.found, key=lambda each: each.backup.ended_at, reverse=True)[:NAMED]
     proofs = _newest_proofs([each.pk for each in found])
     return {

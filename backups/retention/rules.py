@@ -99,19 +99,33 @@ def _keep_by_policies(
 ) -> None:
     for key, policy in policies.items():
         own = [link for link in newest_first if link.policy == key]
-        copies: dict[str, list[int]] = {}
-        for link in own:
-            copies.setdefault(link.label, []).append(link.key)
-        for keeper in keepers(policy, own, chains, now):
-            for copy in copies[keeper.label]:
-                findings[copy].reasons[keeper.reason] = keeper.until
+        # Partial ones are counted apart, by what they have: none stands for another or a whole one.
+        for choice in dict.fromkeys(link.choice for link in own):
+            alike = [link for link in own if link.choice == choice]
+            _keep_alike(alike, policy, chains, now, findings)
+
+
+def _keep_alike(
+    alike: Sequence[KeptLink],
+    policy: Policy,
+    chains: Chains,
+    now: datetime,
+    findings: Mapping[int, _Findings],
+) -> None:
+    copies: dict[str, list[int]] = {}
+    for link in alike:
+        copies.setdefault(link.label, []).append(link.key)
+    for keeper in keepers(policy, alike, chains, now):
+        for copy in copies[keeper.label]:
+            findings[copy].reasons[keeper.reason] = keeper.until
 
 
 def _keep_proven(
     newest_first: Sequence[KeptLink], needed: int, chains: Chains, findings: Mapping[int, _Findings]
 ) -> str:
     """Keep the newest proven backups; return what is missing if there are too few of them."""
-    labels = list(dict.fromkeys(link.label for link in newest_first if chains.proven(link)))
+    whole = [link for link in newest_first if not link.choice]
+    labels = list(dict.fromkeys(link.label for link in whole if chains.proven(link)))
     reason = f"one of the newest proven backups, of which {needed} must remain"
     for link in newest_first:
         if link.label in labels[:needed]:

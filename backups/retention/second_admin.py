@@ -17,13 +17,13 @@ from django.db.models import QuerySet
 from backups.activity import record
 from backups.catalog.evidence import with_passed_proof, without_faults
 from backups.exceptions import BadInput, Refused
-from backups.health.usable import lasting_copies
+from backups.health.usable import lasting_copies, whole_copies
 from backups.jobs.request import create_copy_job
 from backups.models import Approval, BackupCopy, Job, Repository
 from backups.models.activity import Verb
 from backups.models.approval import ApprovalKind
 from backups.parameters import PurgeParameters
-from backups.states import ApprovalStatus, Operation
+from backups.states import CHOSEN_KINDS, ApprovalStatus, Operation
 from backups.transitions.approvals import decide_approval
 from backups.typed_json import read_fields
 from backups.units import format_duration
@@ -159,10 +159,13 @@ def asked_in_words(approval: Approval) -> str:
 
 def purge_facts(copy: BackupCopy) -> dict[str, object]:
     """Return what must not change between a request, its confirmation and the deletion."""
-    others = lasting_copies().filter(backup__instance=copy.backup.instance_id).exclude(pk=copy.pk)
+    others = whole_copies(lasting_copies()).exclude(pk=copy.pk)
+    others = others.filter(backup__instance=copy.backup.instance_id)
+    # One of chosen tables is never the last that protects its instance.
+    whole = copy.backup.kind not in CHOSEN_KINDS
     return {
-        "last_restorable": not without_faults(others).exists(),
-        "last_proven": not with_passed_proof(others).exists(),
+        "last_restorable": whole and not without_faults(others).exists(),
+        "last_proven": whole and not with_passed_proof(others).exists(),
         "manifest_digest": copy.manifest_digest,
     }
 

@@ -6,7 +6,7 @@ checks that run all the time; see ``backups.catalog.condition``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from backups.models import BackupCopy, Deletion, Evidence, Job, Occurrence, Want
 from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
 from backups.states import (
+    CHOSEN_KINDS,
     TERMINAL_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
     CopyStatus,
@@ -61,6 +62,8 @@ class StoredCopy(NamedTuple):
     schedule_id: int | None
     # Until when its store refuses to delete it, as it last said.
     locked_until: datetime | None
+    # Which tables a partial backup has; empty: it is none.
+    choice: Mapping[str, Sequence[str]]
     # A repository that is to have a copy of the backup, and has none yet; None: there is none.
     wanted_in: str | None = None
 
@@ -92,7 +95,7 @@ _COLUMNS = (
     "backup__pinned", "backup__pinned_reason", "backup__held_until", "backup__held_reason",
     "backup__held_by",
     "fault", "key_fault", "stored_bytes", "backup__made_by__occurrence__schedule_id",
-    "locked_until",
+    "locked_until", "backup__choice",
 )  # fmt: skip
 
 
@@ -156,7 +159,8 @@ def unhealthy_runs(instances: Collection[int] | None) -> dict[tuple[int, int], s
 def unhealthy_instances(instances: Iterable[int]) -> set[int]:
     """Return the instances whose last backup job with a result has failed."""
     ended = Job.objects.filter(operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES)
-    ended = ended.exclude(WITHOUT_RESULT)
+    # One of chosen tables says nothing of the instance.
+    ended = ended.exclude(WITHOUT_RESULT).exclude(kind__in=CHOSEN_KINDS)
     newer = ended.filter(instance=OuterRef("instance"), pk__gt=OuterRef("pk"))
     bad = ended.filter(~Exists(newer), status__in=BAD_ENDS, instance__in=list(instances))
     return set(bad.values_list("instance", flat=True))

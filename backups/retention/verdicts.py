@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from backups.retention.stored import (
     unhealthy_instances,
     unhealthy_runs,
 )
-from backups.states import BackupKind
+from backups.states import CHOSEN_KINDS, STANDALONE_KINDS
 from backups.wall_clock import zone
 
 TICK = "expire backups"
@@ -108,7 +109,8 @@ def _links(
             label=copy.label,
             policy=_owner_of(copy),
             ended_at=copy.ended_at,
-            full=copy.kind == BackupKind.FULL,
+            full=copy.kind in STANDALONE_KINDS,
+            choice=_choice_of(copy),
             base=by_backup.get((copy.base_id or 0, copy.repository_id)),
             sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),
             passed=copy.pk in passed,
@@ -154,6 +156,13 @@ def _judge_instance(
             policy.keeps_everything,
             marks.get(copy.pk),
         )
+
+
+def _choice_of(copy: StoredCopy) -> str:
+    """Return what a partial backup has as one text; blank for a whole one."""
+    if copy.kind not in CHOSEN_KINDS:
+        return ""
+    return f"{copy.kind} {json.dumps(copy.choice, sort_keys=True)}"
 
 
 def _owner_of(copy: StoredCopy) -> int:

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.models import BackupSchedule, Instance
 from backups.schedule import reached
+from backups.states import CHOSEN_KINDS
 
 # The path from a row that ties a schedule to an object, to the instances.
 _PATHS: Mapping[str, str] = {
@@ -75,6 +76,10 @@ def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
     """Return the enabled instances that no enabled schedule, or none but ``besides``, covers."""
     # A chained schedule has runs only where the first of its chain has.
     schedules = BackupSchedule.objects.filter(enabled=True, after__isnull=True)
+    # One of chosen tables covers nothing, unless whole backups follow it.
+    followers = BackupSchedule.objects.filter(after=OuterRef("pk"), enabled=True)
+    whole = followers.exclude(kind__in=CHOSEN_KINDS)
+    schedules = schedules.exclude(Q(kind__in=CHOSEN_KINDS) & ~Exists(whole))
     if besides is not None:
         schedules = schedules.exclude(pk=besides)
     enabled = Instance.objects.filter(enabled=True)

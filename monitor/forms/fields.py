@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 
 from backups.exceptions import BadInput
 from backups.models import Instance
+from backups.table_choice import parse_choice, pattern_lines
 from monitor.configuration.values import format_length, parse_length
 
 MAX_UNKNOWN = 5
@@ -71,6 +72,23 @@ class NamesField(forms.CharField):
             more = f" and {len(unknown) - MAX_UNKNOWN} more" if len(unknown) > MAX_UNKNOWN else ""
             raise ValidationError(f"Unknown instance: {', '.join(unknown[:MAX_UNKNOWN])}{more}.")
         return [instances[name] for name in names]
+
+
+class PatternsField(forms.CharField):
+    """Patterns of tables, one in each line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocapitalize": "none"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def clean(self, value: Any) -> Any:
+        patterns = pattern_lines(super().clean(value))
+        try:
+            parse_choice(patterns, ())
+        except BadInput as exc:
+            raise ValidationError(f"{str(exc).capitalize()}. {exc.hint}".strip()) from None
+        return patterns
 
 
 class TimestampField(forms.DateTimeField):

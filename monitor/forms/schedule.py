@@ -24,11 +24,18 @@ from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from backups.states import DrillPoint
-from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
+from monitor.forms.fields import (
+    CheckboxesField,
+    LengthField,
+    NamesField,
+    PatternsField,
+    TimestampField,
+)
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
+    ("Tables of partial backups", ("include", "exclude")),
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
     ("Or after another schedule", ("after", "after_run")),
     ("Instances", ("covers_all", "groups", "tags", "instances")),
@@ -52,6 +59,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Restore tests", ("restore_tests", "restore_test_days")),
     ("Retention", RETENTION_COLUMNS),
 )
+
+# Stored among the options of the schedule.
+CHOICE = ("include", "exclude")
 
 
 class ScheduleForm(ModelForm):
@@ -110,6 +120,13 @@ class ScheduleForm(ModelForm):
         help_text="By the length of the last 10 runs of its kind. Before it is due there is an "
         "alert, either way.",
     )
+    include = PatternsField(
+        label="Included tables",
+        help_text="Of partial backups: schema.table with * and ?, one in each line. Blank: all.",
+    )
+    exclude = PatternsField(
+        label="Excluded tables", help_text="What is not in after all: shop.log_*, for example."
+    )
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -118,7 +135,7 @@ class ScheduleForm(ModelForm):
 
     class Meta:
         model = BackupSchedule
-        fields = [name for _, names in GROUPS for name in names]
+        fields = [name for _, names in GROUPS for name in names if name not in CHOICE]
         labels = {
             "origin": "Run by",
             "cron": "Cron expression",
@@ -166,6 +183,10 @@ class ScheduleForm(ModelForm):
         assert isinstance(after, forms.ModelChoiceField)
         after.queryset = others.select_related(PREDECESSORS)
         after.empty_label = "None: it has its own times"
+        stored = self.instance.options or {}
+        for name in CHOICE:
+            self.initial.setdefault(name, "\n".join(stored.get(name) or ()))
+        self.initial["options"] = {key: stored[key] for key in stored if key not in CHOICE}
 
     def groups_of_fields(self) -> Iterator[tuple[str, list[BoundField]]]:
         for legend, names in GROUPS:
@@ -198,6 +219,8 @@ class ScheduleForm(ModelForm):
     def clean(self) -> dict[str, Any] | None:
         """Refuse a repository in the data folder of a covered instance, as far as rows show it."""
         given = super().clean() or self.cleaned_data
+        chosen = {name: given[name] for name in CHOICE if given.get(name)}
+        given["options"] = {**(given.get("options") or {}), **chosen}
         here = Instance.objects.exclude(data_folder="")
         if not given.get("covers_all"):
             here = here.filter(

@@ -25,6 +25,7 @@ from backups.models import (
 )
 from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus, DrillPoint
+from backups.table_choice import choice_in_words
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.costs import CopyCost, copy_cost
@@ -84,6 +85,8 @@ class BackupView:
     # None where it needs no other backup, and none needs it.
     chain: BackupChain | None
     engine_facts: list[EngineFact]
+    # Which tables a partial one has; blank: it is none.
+    chosen: str
     # Whether a hold keeps it now.
     held: bool
     # For a restore without Mooring, from the first stored copy; empty without one.
@@ -156,6 +159,7 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
         copies=[_copy_row(copy, judged.get(copy.pk), obstacles.get(copy.pk)) for copy in copies],
         chain=chain,
         engine_facts=engine_facts(details_of(backup)),
+        chosen=choice_in_words(backup.choice),
         held=backup.held(now),
         missing=[row for row in wanted if row.dropped_at is None],
         given_up=[row for row in wanted if row.dropped_at is not None],

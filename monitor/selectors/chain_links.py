@@ -18,6 +18,7 @@ LETTERS: Mapping[str, str] = {
     BackupKind.FULL: "F",
     BackupKind.DIFFERENTIAL: "D",
     BackupKind.INCREMENTAL: "I",
+    BackupKind.PARTIAL: "P",
 }
 # So that a small increment is still a line.
 LEAST_PERCENT = 2

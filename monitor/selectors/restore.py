@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Sum
 from backups.models import Backup, BackupAncestor, BackupCopy, Deletion, Evidence, Instance
 from backups.restores.marked import marks_of
 from backups.restores.target import restored_size
-from backups.states import CopyStatus, Operation
+from backups.states import CHOSEN_KINDS, CopyStatus, Operation
 from monitor.selectors.costs import reading_cost
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
@@ -145,7 +145,8 @@ def _newest_proven(instance: Instance) -> RestoreCandidate | None:
         operation=Operation.RESTORE_TEST,
         passed=True,
     )
-    backups = list(_restorable(instance).filter(Exists(passed))[:MAX_TESTED])
+    whole = _restorable(instance).exclude(kind__in=CHOSEN_KINDS)
+    backups = list(whole.filter(Exists(passed))[:MAX_TESTED])
     proofs = load_proofs([backup.pk for backup in backups])
     good = (backup for backup in backups if proofs[backup.pk].sound)
     newest = next(good, None)

@@ -20,6 +20,7 @@ from backups.schedules.copies import window_of
 from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.schedules.forecasts import RunToCome
 from backups.states import AUTO, BackupKind, OccurrenceStatus
+from backups.table_choice import choice_in_words
 from monitor.selectors.chained import ChainOfSchedules, followed_slots, load_chain
 from monitor.selectors.forecasts import Forecasts, forecasts_of_draft, forecasts_of_schedule
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
@@ -84,6 +85,13 @@ class ScheduleView:
     forecasts: Forecasts
     # The status filter of the history; blank for all.
     status: str
+
+    @property
+    def chosen(self) -> str:
+        """Which tables its backups have; blank: all."""
+        schedule = self.row.schedule
+        partial = schedule.kind == BackupKind.PARTIAL
+        return choice_in_words(schedule.options) if partial else ""
 
     @property
     def skips_unfit(self) -> bool:

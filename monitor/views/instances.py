@@ -15,6 +15,7 @@ from backups.access import runner_of, stores_of
 from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
 from backups.checks import failed
+from backups.engines import engine_named
 from backups.exceptions import BadInput
 from backups.hooks.checks import hook_checks
 from backups.jobs.request import create_backup_job
@@ -24,6 +25,7 @@ from backups.preflight.left_out import JudgedChecks, judge_together
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
 from backups.states import AUTO, PLANNED_KINDS, BackupKind
+from backups.table_choice import TableChoice, parse_choice, pattern_lines
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
@@ -55,6 +57,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context["kinds"] = [
         {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered
     ]
+    context["takes_partial"] = BackupKind.PARTIAL in engine_named(instance.engine).kinds
     context["destinations"] = load_destinations(instance, known.schedules)
     return render(request, "monitor/instance_detail.html", context)
 
@@ -77,6 +80,7 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
             kind=request.POST.get("kind") or BackupKind.FULL,
             repositories=_selected(request),
             save_foreign_tables=_foreign_tables(request, instance),
+            choice=_choice(request),
             requested_by=requesting_user(request),
         )
         return redirect("job-detail", job.pk)
@@ -89,14 +93,20 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
     """Run the preflight checks now, without a backup."""
     instance = get_object_or_404(Instance, name=name)
     with refusals_shown(request), place_to_wait():
-        preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
+        choice = _choice(request)
+        kind = BackupKind.FULL if choice is None else BackupKind.PARTIAL
+        preflight = run_checks(
+            instance, stores_of(list_enabled()), runner_of(instance), None, kind, choice
+        )
         note_unproven_files(instance, preflight.survey)
         if (facts := preflight.survey.facts) is not None:
-            remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
+            size = preflight.survey.raw_bytes if choice is None else None
+            remember(instance, facts, now(), raw_bytes=size)
         judged = judge_together(preflight)
         judged = replace(judged, checks=(*judged.checks, *hook_checks(instance)))
         context: dict[str, object] = {"instance": instance, "checks": judged.checks, "at": now()}
         context |= {"bad": failed(judged.checks), "missing_copies": judged.missing_copies}
+        context["chosen"] = preflight.survey.chosen
         if request.headers.get("HX-Request"):
             return render(request, "monitor/partials/doctor.html", context)
         _summarize(request, judged)
@@ -131,6 +141,14 @@ def _foreign_tables(request: HttpRequest, instance: Instance) -> bool | None:
     if instance.engine != CLONE or "options" not in request.POST:
         return None
     return "save_foreign_tables" in request.POST
+
+
+def _choice(request: HttpRequest) -> TableChoice | None:
+    """Return the tables that were chosen for a partial backup; None for another kind."""
+    included, excluded = (
+        pattern_lines(request.POST.get(name, "")) for name in ("include", "exclude")
+    )
+    return parse_choice(included, excluded)
 
 
 def _context(request: HttpRequest, name: str) -> dict[str, object]:

@@ -18,6 +18,7 @@ from backups.models.catalog import Origin
 from backups.pacing.entered import describe_own
 from backups.schedules.coverage import covered_instances
 from backups.schedules.pauses import resume_schedule
+from backups.table_choice import read_choice
 from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
 from monitor.selectors.hooks import load_hooks_of_schedule
@@ -98,6 +99,7 @@ def _start_all(request: HttpRequest, schedule: BackupSchedule) -> tuple[int, lis
                 instance,
                 kind=schedule.kind,
                 repositories=destinations_of(schedule),
+                choice=read_choice(schedule.options),
                 requested_by=requesting_user(request),
             )
             started += 1

@@ -27,7 +27,7 @@ from backups.binlog_archive.recovery.spool_breaks import break_in_spool
 from backups.binlog_archive.seams import Seam, stored_seam, timeline_before
 from backups.binlog_archive.spool import file_size, spool_files
 from backups.catalog.evidence import without_faults
-from backups.health.usable import lasting_copies
+from backups.health.usable import lasting_copies, whole_copies
 from backups.keys.load import known_keys
 from backups.models import (
     Backup,
@@ -173,7 +173,7 @@ def _pieces(timelines: Iterable[BinlogTimeline], keyring: Keyring | None) -> Ite
 
 def _backups(instance: Instance) -> list[BackupPoint]:
     """Return the backups that can be restored and are not marked for deletion, the oldest first."""
-    good = without_faults(lasting_copies()).filter(backup=OuterRef("pk"))
+    good = without_faults(whole_copies(lasting_copies())).filter(backup=OuterRef("pk"))
     rows = Backup.objects.filter(Exists(good), instance=instance).order_by("ended_at", "pk")
     columns = ("pk", "started_at", "ended_at", "binlog_file", "binlog_position", "gtid_executed")
     return [BackupPoint(*row) for row in rows.values_list(*columns)]

@@ -9,8 +9,9 @@ from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.catalog.evidence import without_faults
 from backups.catalog.preferred import first_to_read
 from backups.exceptions import Refused
-from backups.health.usable import usable_copies
+from backups.health.usable import usable_copies, whole_copies
 from backups.models import Backup, BackupCopy, Instance
+from backups.states import CHOSEN_KINDS
 
 # Of a goal long ago, newer backups are many and of no use.
 _MOST_TRIED = 50
@@ -32,6 +33,11 @@ def start_point(backup: Backup) -> StartPoint | None:
 
 def recovery_of(backup: Backup, goal: RecoveryGoal) -> Recovery | None:
     """Find the transactions to replay onto a backup, or raise Refused; None: not known yet."""
+    if backup.kind in CHOSEN_KINDS:
+        raise Refused(
+            f"{backup.label} has chosen tables only: binlogs cannot be replayed onto it",
+            hint="Choose a full backup.",
+        )
     start = start_point(backup)
     if start is not None:
         return find_recovery(backup.instance, start, goal)
@@ -46,7 +52,7 @@ def recovery_of(backup: Backup, goal: RecoveryGoal) -> Recovery | None:
 
 def choose_copy(instance: Instance, goal: RecoveryGoal, repository: str | None) -> BackupCopy:
     """Return the copy of the newest backup that leads to the goal, or raise Refused."""
-    copies = without_faults(usable_copies()).filter(backup__instance=instance)
+    copies = without_faults(whole_copies(usable_copies())).filter(backup__instance=instance)
     if repository is not None:
         copies = copies.filter(repository__name=repository)
     if goal.until is not None:

@@ -8,7 +8,8 @@ plugins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 
 from backups.engines.base import Login
@@ -18,7 +19,12 @@ from backups.logins.tls import Tls
 TOOL = "mariadb-backup"
 # The name of the settings file, as runners know secret files.
 SETTINGS = "settings"
+# Likewise the file that names what a partial copy has.
+CHOSEN = "chosen"
+# No server starts without them.
+SYSTEM_SCHEMAS = ("mysql", "sys", "performance_schema")
 
+_FILE_NAME = re.compile(r"[A-Za-z0-9_$@]+/[A-Za-z0-9_$@]+")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
@@ -43,6 +49,18 @@ def build_settings(login: Login) -> str:
     return "\n".join(["[mariabackup]", *lines, ""])
 
 
+def build_chosen(names: Collection[str]) -> str:
+    """Return the file that names what a partial copy has, beside the schemas of the server.
+
+    ``names`` are schema/table as the server writes them in names of files: no character in them
+    means anything to the tool.
+    """
+    for name in names:
+        if not _FILE_NAME.fullmatch(name):
+            raise EngineError(f"{name!r} is no name of a table's file")
+    return "\n".join([*SYSTEM_SCHEMAS, *(name.replace("/", ".") for name in names), ""])
+
+
 def certificate_files(login: Login) -> dict[str, str]:
     """Return the files of a login with TLS, by name; EngineError if one cannot be read."""
     files = {}
@@ -63,8 +81,8 @@ def _certificates(login: Login) -> dict[str, str]:
     return {name: path for name, path in {**named, "key": files.key}.items() if path}
 
 
-def backup_argv(login: Login, *, threads: int) -> list[str]:
-    """Return the command that streams a full copy to stdout."""
+def backup_argv(login: Login, *, threads: int, chosen: bool = False) -> list[str]:
+    """Return the command that streams a copy to stdout: of chosen tables, or of everything."""
     return [
         TOOL,
         # Accepted only as the first option.
@@ -78,6 +96,7 @@ def backup_argv(login: Login, *, threads: int) -> list[str]:
         # With one it does not say when it begins to copy: the redo log would stay unguarded.
         f"--parallel={max(threads, 2)}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
+        *([f"--databases-file={{{CHOSEN}}}"] if chosen else []),
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",
     ]

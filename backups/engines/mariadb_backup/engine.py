@@ -22,6 +22,7 @@ from backups.archive.records import Record
 from backups.engines.base import (
     BLOCK_KINDS,
     NO_KEYS,
+    PARTIAL,
     CopyFacts,
     CopyObserver,
     CopyRequest,
@@ -35,9 +36,11 @@ from backups.engines.foreign_files import remove_foreign
 from backups.engines.mariadb_backup.aria_marks import marked_tables
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
+    CHOSEN,
     SETTINGS,
     TOOL,
     backup_argv,
+    build_chosen,
     build_settings,
     certificate_files,
     prepare_argv,
@@ -89,7 +92,7 @@ class MariadbBackup:
 
     name: ClassVar[str] = "mariadb_backup"
     stages: ClassVar[tuple[str, ...]] = STAGES
-    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS
+    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS | {PARTIAL}
     needs_host: ClassVar[bool] = True
     options: ClassVar[type[EngineOptions]] = EngineOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails
@@ -107,7 +110,9 @@ class MariadbBackup:
     ) -> Iterator[MariadbCopy]:
         login, runner = request.login, request.runner
         settings = {SETTINGS: build_settings(login), **certificate_files(login)}
-        argv = backup_argv(login, threads=request.threads)
+        if request.chosen is not None:
+            settings[CHOSEN] = build_chosen(request.chosen)
+        argv = backup_argv(login, threads=request.threads, chosen=request.chosen is not None)
         with runner.start(argv, secret_files=settings) as command:
             log = LogReader([login.password])
             listener = _Listener(command, observer, log, request.options.lock_wait)

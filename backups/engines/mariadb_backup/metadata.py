@@ -102,6 +102,16 @@ def read_end_lsn(folder: Path) -> int | None:
     return None
 
 
+def is_partial(folder: Path) -> bool:
+    """Whether the tool left tables out of a restored copy, as it wrote there."""
+    for name in SUMMARY:
+        with contextlib.suppress(OSError):
+            text = read_contained(folder, name, most_bytes=MOST_BYTES)
+            fields = _fields(text.decode("utf-8", errors="replace"))
+            return fields.get("partial", "").upper() == "Y"
+    return False
+
+
 def _text(texts: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((texts[name] for name in names if name in texts), "")
 

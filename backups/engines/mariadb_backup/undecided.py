@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from backups.engines.mariadb_backup.host_plugins import needs_keys
 from backups.engines.mariadb_backup.key_proof import find_undecrypted
+from backups.engines.mariadb_backup.left_out import remove_left_out
 from backups.engines.mariadb_backup.restored import PREPARE_FILE
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
@@ -44,10 +45,21 @@ def rollback_command(folder: str) -> str:
 class RestoredMariadb(PrivateServer):
     """A server on a prepared copy. Its start rolls back what nobody can decide, and records it.
 
+    Of a partial copy it also removes what its dictionary has of tables that were left out.
+
     Refused where it misses a key: that says nothing of the copy.
     """
 
     def start(self) -> None:
+        self._start_decided()
+        try:
+            removed = remove_left_out(self)
+        except BaseException:
+            self.stop()
+            raise
+        self.remark = "; ".join(filter(None, [self.remark, removed]))
+
+    def _start_decided(self) -> None:
         try:
             super().start()
         except EngineError:

@@ -8,13 +8,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 from rich.console import RenderableType
-from rich.text import Text
 
 from backups.access import runner_of, stores_of
 from backups.binlog_archive.receiving.checks import archive_checks
 from backups.checks import Check, Verdict, failed
 from backups.hooks.checks import hook_checks
-from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
+from backups.management.check_table import shown_checks
+from backups.management.output import DONE, REFUSED, Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
 from backups.preflight.checks import Preflight, remember, run_checks
@@ -22,13 +22,6 @@ from backups.preflight.left_out import judge_together
 from backups.preflight.priority_check import check_priority
 from backups.preflight.same_files import note_unproven_files
 from backups.runners.base import Runner
-
-COLOURS = {
-    Verdict.OK: "green",
-    Verdict.WARNING: "yellow",
-    Verdict.FAILED: "bold red",
-    Verdict.UNKNOWN: "dim",
-}
 
 
 class Command(MooringCommand):
@@ -91,16 +84,7 @@ def _priority(preflight: Preflight, runner: Runner) -> list[Check]:
 
 
 def _shown(name: str, checks: Sequence[Check], lacking: str) -> list[RenderableType]:
-    rows = [
-        (check.name, Text(check.verdict.value, style=COLOURS[check.verdict]), check.found)
-        for check in checks
-    ]
-    # Below the table and never wrapped: statements in them are to be copied.
-    hints = [f"{check.name}: {check.hint}" for check in checks if check.hint]
-    shown: list[RenderableType] = [table(("check", "verdict", "found"), rows), ""]
-    if hints:
-        shown += ["What to do:", *(f"  {hint}" for hint in hints), ""]
-    return [*shown, _conclusion(name, checks, lacking)]
+    return [*shown_checks(checks), _conclusion(name, checks, lacking)]
 
 
 def _conclusion(name: str, checks: Sequence[Check], lacking: str) -> str:

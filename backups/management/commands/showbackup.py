@@ -23,6 +23,7 @@ from backups.catalog.restorable import SOUND, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.retention_words import judge_backups, retention_words
 from backups.models import Backup, BackupCopy, JobUsage
+from backups.table_choice import choice_in_words
 from backups.units import format_bytes, format_duration
 
 
@@ -62,6 +63,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "label": backup.label,
         "instance": backup.instance.name,
         "kind": backup.kind,
+        **({"chosen_tables": chosen} if (chosen := choice_in_words(backup.choice)) else {}),
         "needs": [
             ancestor.ancestor.label for ancestor in backup.ancestors.select_related("ancestor")
         ],

@@ -11,10 +11,13 @@ from django.utils.timezone import now
 from backups.chains.planner import KINDS
 from backups.executor.leftovers import clear_up_here
 from backups.jobs.request import create_backup_job
+from backups.management.backup_dry_run import dry_run
+from backups.management.choice_options import add_choice_options
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository
-from backups.states import AUTO, BackupKind
+from backups.states import AUTO, CHOSEN_KINDS, BackupKind
+from backups.table_choice import parse_choice
 
 
 class Command(MooringCommand):
@@ -25,11 +28,13 @@ class Command(MooringCommand):
         parser.add_argument(
             "--kind",
             default=BackupKind.FULL,
-            choices=[*KINDS, AUTO],
+            choices=[*KINDS, AUTO, *CHOSEN_KINDS],
             help="What to store: everything, what changed since the newest backup (incremental) "
             "or since the newest full one (differential). Without one: a full backup is taken. "
-            "auto: a full one where one is due, otherwise an incremental one.",
+            "auto: a full one where one is due, otherwise an incremental one. partial: the tables "
+            "of --include and --exclude only, which protects nothing else.",
         )
+        add_choice_options(parser)
         parser.add_argument(
             "--repository",
             action="append",
@@ -51,11 +56,16 @@ class Command(MooringCommand):
         if options["foreground"]:
             clear_up_here(now())
         repositories = [named_repository(name) for name in options["repository"] or []]
+        instance = named_instance(options["instance"])
+        choice = parse_choice(options["include"] or (), options["exclude"] or ())
+        if options["dry_run"]:
+            return dry_run(instance, options["kind"], choice, repositories)
         job = create_backup_job(
-            named_instance(options["instance"]),
+            instance,
             kind=options["kind"],
             repositories=repositories or None,
             save_foreign_tables=options["save_foreign_tables"],
+            choice=choice,
             wake=not options["foreground"],
         )
         console = self.progress_console(options)

@@ -14,7 +14,7 @@ from backups.stages.backup.read_back import ReadBack
 from backups.stages.backup.register import Register
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import Stage
-from backups.states import BackupKind
+from backups.states import STANDALONE_KINDS
 
 STAGES = (
     Connect(),
@@ -28,9 +28,9 @@ STAGES = (
 
 
 def stages_for(job: Job) -> Sequence[Stage[BackupWork]]:
-    """Return the stages of a backup: one that was requested as a full one chooses no base."""
-    full = job.kind == BackupKind.FULL and not job.kind_reason
-    return [stage for stage in STAGES if not (full and isinstance(stage, ChooseBase))]
+    """Return the stages of a backup: one that stands alone as requested chooses no base."""
+    alone = job.kind in STANDALONE_KINDS and not job.kind_reason
+    return [stage for stage in STAGES if not (alone and isinstance(stage, ChooseBase))]
 
 
 __all__ = ["STAGES", "BackupWork", "stages_for"]

@@ -18,6 +18,7 @@ from backups.jobs.request import create_copy_job
 from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.running.run import Run
+from backups.stages.backup.chosen import names_to_copy, note_missing
 from backups.stages.backup.copy_pace import CopyPace
 from backups.stages.backup.definitions import add_definitions
 from backups.stages.backup.lock_wait import with_holders
@@ -51,6 +52,7 @@ class Copy(PlainStage[BackupWork]):
                 self._copy(run, work, writer, pace)
                 add_definitions(run, work, writer)
                 work.contents = writer.finish()
+                note_missing(run, work, work.contents)
         except LockNotGranted as exc:
             writer.abort()
             raise with_holders(exc, work) from None
@@ -138,4 +140,5 @@ def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
         threads=settings.COPY_THREADS,
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,
+        chosen=names_to_copy(work),
     )

@@ -63,6 +63,7 @@ def describe_server(work: BackupWork) -> dict[str, Any]:
         },
         "kind": work.kind,
         "engine": work.job.engine,
+        "tables": None if work.choice is None else work.choice.write(),
         "base": work.base and {"uuid": str(work.base.uuid), "label": work.base.label},
         "started_at": work.started_at.isoformat(),
         "ended_at": now().isoformat(),

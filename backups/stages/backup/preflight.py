@@ -8,7 +8,10 @@ from django.utils.timezone import now
 
 from backups.access import runner_of
 from backups.checks import Verdict
+from backups.engines import refuse_unfit_kind
+from backups.exceptions import BadInput, Refused
 from backups.instances.connection import login_of
+from backups.jobs.request import refuse_unfit_choice
 from backups.models.job import LogLevel
 from backups.preflight.checks import refuse_if_failed, remember, run_checks
 from backups.preflight.clone_checks import INSTALL_PLUGIN, lacks_plugin
@@ -31,8 +34,11 @@ class RunPreflight(PlainStage[BackupWork]):
 
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance
+        _refuse_unfit(work)
         options = replace(clone_options_of(instance), save_foreign_tables=work.saves_foreign_tables)
-        work.preflight = run_checks(instance, work.stores, runner_of(instance), options, work.kind)
+        work.preflight = run_checks(
+            instance, work.stores, runner_of(instance), options, work.kind, work.choice
+        )
         checks = work.preflight.checks
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
@@ -45,7 +51,9 @@ class RunPreflight(PlainStage[BackupWork]):
             refuse_if_failed(checks)
         self._install_missing_plugin(run, work.preflight.survey)
         if work.facts is not None:
-            remember(instance, work.facts, now(), raw_bytes=work.preflight.survey.raw_bytes)
+            # What a partial backup reads is not the size of the instance.
+            size = None if work.choice else work.preflight.survey.raw_bytes
+            remember(instance, work.facts, now(), raw_bytes=size)
         warnings = sum(check.verdict is Verdict.WARNING for check in checks)
         return f"{format_count(len(checks), 'check')}, {warnings} with a warning"
 
@@ -57,3 +65,12 @@ class RunPreflight(PlainStage[BackupWork]):
         if survey.engine == CLONE:
             install_clone_plugin(login_of(run.job.instance), facts.grants.account)
             run.log(self.name, f"ran on the instance: {INSTALL_PLUGIN}", LogLevel.WARNING)
+
+
+def _refuse_unfit(work: BackupWork) -> None:
+    """Raise Refused: a schedule may have been changed since it planned this, or cover others."""
+    try:
+        refuse_unfit_kind(work.job.engine, work.kind)
+        refuse_unfit_choice(work.kind, work.choice)
+    except BadInput as exc:
+        raise Refused(str(exc), hint=exc.hint) from None

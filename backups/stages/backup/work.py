@@ -43,6 +43,7 @@ from backups.repositories.layout import backup_folder, manifest_name
 from backups.repositories.several import SeveralStores
 from backups.running.run import Run
 from backups.states import BackupKind
+from backups.table_choice import TableChoice
 
 KIND_LETTERS = {
     BackupKind.FULL: "F",
@@ -197,6 +198,11 @@ class BackupWork(NewBackup):
     copy_facts: CopyFacts = field(default_factory=CopyFacts)
     # What the copy cost the instance; None: it was not taken yet.
     pace: PaceFacts | None = None
+
+    @property
+    def choice(self) -> TableChoice | None:
+        """The tables that are in; None: all of the instance."""
+        return self.asked.options.choice
 
     @property
     def saves_foreign_tables(self) -> bool:

@@ -8,6 +8,7 @@ from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import RestoreWork
+from backups.table_choice import choice_in_words
 from backups.units import format_duration
 
 
@@ -33,7 +34,10 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
             "gtid_executed": prepared.gtid_executed,
             "remark": work.remark,
         }
+        if chosen := choice_in_words(work.copy.backup.choice):
+            report["partial"] = chosen
         if needed := [reader.manifest.envelope.label for reader in work.chain[:-1]]:
             report["with"] = needed
         record(run, work.copy, passed=True, report=report, recovery_time=recovery_time)
-        return f"recovery took {format_duration(recovery_time)}"
+        partial = f"; partial: {chosen}" if chosen else ""
+        return f"recovery took {format_duration(recovery_time)}{partial}"

@@ -21,7 +21,7 @@ from backups.catalog.locks import note_copy_lock
 from backups.catalog.survivors import Search
 from backups.catalog.versions import VersionGone
 from backups.exceptions import NoLongerNeeded, Refused
-from backups.health.usable import lasting_copies, without_marked
+from backups.health.usable import lasting_copies, whole_copies, without_marked
 from backups.models import Backup, BackupCopy, Deletion, Job
 from backups.models.activity import Verb
 from backups.models.repository import RepositoryKind
@@ -33,7 +33,7 @@ from backups.retention.second_admin import refuse_without_second_admin
 from backups.retention.verdicts import NO_DELAY
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.states import CopyStatus, DeletionStatus
+from backups.states import CHOSEN_KINDS, CopyStatus, DeletionStatus
 from backups.transitions.copies import expire_copy
 from backups.transitions.deletions import begin_deletion, mark_copy, note_problem
 from backups.transitions.jobs import own
@@ -191,6 +191,8 @@ def refuse_if_needed(
 ) -> None:
     """Raise Refused while the copy is still needed."""
     backup = copy.backup
+    # One of chosen tables is never the last that protects its instance.
+    protects = backup.kind not in CHOSEN_KINDS
     marking = asked.deletion is None and not asked.at_once
     marking = marking and copy.repository.purge_delay > NO_DELAY
     for impediment in impediments(copy, now(), marking=marking):
@@ -205,10 +207,10 @@ def refuse_if_needed(
         refuse_if_promised(backup)
         others = stored.filter(backup__instance=backup.instance, backup__base=None)
         # With force as well: what was found is recorded.
-        left = search.finds_one(others.exclude(backup=backup))
-        if not left and not asked.force:
+        left = search.finds_one(whole_copies(others).exclude(backup=backup))
+        if not left and not asked.force and protects:
             refuse_last_restorable(backup, search)
-    if not asked.force:
+    if not asked.force and protects:
         refuse_last_proven(copy, search, proven_needed)
 
 
@@ -225,7 +227,8 @@ def refuse_last_proven(copy: BackupCopy, search: Search, needed: int) -> None:
 
     A person may delete any but the last of them.
     """
-    proven = with_passed_proof(lasting_copies()).filter(backup__instance=copy.backup.instance)
+    proven = with_passed_proof(whole_copies(lasting_copies()))
+    proven = proven.filter(backup__instance=copy.backup.instance)
     proven = proven.exclude(repository__kind=RepositoryKind.FILE)
     if not needed and proven.filter(pk=copy.pk).exists():
         needed = 1

@@ -88,7 +88,10 @@ def test_takebackup_that_fails(orders: Instance, main: Repository, engine: FakeE
     [
         (["nobody", "--foreground"], "no instance is called nobody"),
         (["orders-1", "--repository", "elsewhere"], "no repository is called elsewhere"),
-        (["orders-1", "--kind", "partial"], "invalid choice: 'partial'"),
+        (["orders-1", "--kind", "snapshot"], "invalid choice: 'snapshot'"),
+        (["orders-1", "--kind", "partial", "--include", "a.b.c"], "is not a schema, a dot and"),
+        (["orders-1", "--include", "a.b"], "only a partial backup is of chosen tables"),
+        (["orders-1", "--include", "a.b", "--dry-run"], "only a partial backup is of chosen"),
         ([], "the following arguments are required: instance"),
     ],
 )

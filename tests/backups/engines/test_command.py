@@ -9,7 +9,8 @@ import pytest
 
 from backups.engines.base import Login
 from backups.engines.mariadb_backup import prepare_argv
-from backups.engines.mariadb_backup.command import backup_argv, build_settings
+from backups.engines.mariadb_backup.command import backup_argv, build_chosen, build_settings
+from backups.exceptions import EngineError
 from backups.logins.tls import Tls
 
 
@@ -91,3 +92,17 @@ def test_prepare_names_its_folder() -> None:
 def test_tls(tls: Tls, line: str | None) -> None:
     lines = build_settings(Login("bk", "x", tls=tls)).splitlines()
     assert [each for each in lines if each.startswith("ssl")] == ([line] if line else [])
+
+
+def test_a_partial_copy_is_of_names_and_never_of_patterns(tmp_path: Path) -> None:
+    argv = backup_argv(Login("backup", "x"), threads=2, chosen=True)
+    assert "--databases-file={chosen}" in argv
+    assert not any(word.startswith("--tables") for word in argv)
+    assert not any("chosen" in word for word in backup_argv(Login("backup", "x"), threads=2))
+    written = build_chosen(["shop/orders", "we@002dird/@0k"])
+    assert written.splitlines() == [
+        "mysql", "sys", "performance_schema", "shop.orders", "we@002dird.@0k",
+    ]  # fmt: skip
+    for name in ("shop", "shop/a\nmysql", "shop/.*", "a/b/c"):
+        with pytest.raises(EngineError, match="no name of a table's file"):
+            build_chosen([name])

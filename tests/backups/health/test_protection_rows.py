@@ -75,6 +75,19 @@ class JudgingTestCase(TestCase):
         Repository.objects.update(fault="not mounted")
         self.assertEqual(self.judged().level, "unprotected")
 
+    def test_a_partial_backup_protects_nobody(self) -> None:
+        partial = make_backup(self.orders, self.main).backup
+        Backup.objects.filter(pk=partial.pk).update(kind="partial")
+        row = self.judged()
+        self.assertEqual((row.level, row.newest_backup), ("unprotected", None))
+
+    def test_a_partial_backup_does_not_hide_the_failure_before_it(self) -> None:
+        make_backup(self.orders, self.main)
+        make_job(self.orders, JobStatus.FAILED)
+        partial = make_job(self.orders, JobStatus.SUCCEEDED)
+        Job.objects.filter(pk=partial.pk).update(kind="partial")
+        self.assertIn("last backup failed", self.judged().reasons)
+
     def test_a_cancelled_job_does_not_hide_the_failure_before_it(self) -> None:
         make_backup(self.orders, self.main)
         make_job(self.orders, JobStatus.FAILED)

@@ -16,7 +16,9 @@ from backups.jobs.cancel import request_cancel
 from backups.jobs.request import create_backup_job, create_restore_job
 from backups.jobs.wake import jobs_to_wake
 from backups.models import Instance, Job, Repository
+from backups.parameters import BackupParameters, parameters_of
 from backups.states import JobStatus
+from backups.table_choice import parse_choice
 from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
 from backups.transitions.jobs import claim
 from tests.backups.conftest import make_repository
@@ -190,3 +192,27 @@ def test_two_restores_to_one_place_wait_for_each_other(
     assert Job.objects.get(pk=second.pk).status == JobStatus.PENDING
     Job.objects.filter(pk=first.pk).update(exclusive_key=None)
     assert run_here(second).status == JobStatus.SUCCEEDED
+
+
+def test_tables_are_chosen_for_partial_backups_only(orders: Instance, main: Repository) -> None:
+    orders.engine = "mariadb_backup"
+    choice = parse_choice(["shop.*"], ["shop.log"])
+    for kind, wanted, error in (
+        ("full", choice, "only a partial backup is of chosen tables, not a full one"),
+        ("partial", None, "none are named"),
+        ("tts", choice, "tts backups are not supported"),
+    ):
+        with pytest.raises(BadInput, match=error):
+            create_backup_job(orders, kind=kind, choice=wanted, wake=False)
+    job = create_backup_job(orders, kind="partial", choice=choice, wake=False)
+    assert job.parameters == {"include": ["shop.*"], "exclude": ["shop.log"]}
+    asked = parameters_of(job)
+    assert isinstance(asked, BackupParameters)
+    assert asked.options.choice == choice
+
+
+def test_a_clone_takes_no_partial_backup(orders: Instance, main: Repository) -> None:
+    orders.engine = "clone"
+    with pytest.raises(BadInput, match="partial backups are not supported by engine clone") as said:
+        create_backup_job(orders, kind="partial", choice=parse_choice(["a.b"], []), wake=False)
+    assert "A donor sends all of its tables" in said.value.hint

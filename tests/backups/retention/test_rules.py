@@ -198,3 +198,23 @@ def test_both_copies_of_a_backup_have_the_same_fate() -> None:
 def test_without_any_setting_everything_is_kept() -> None:
     policy = Policy("schedule nightly", None, 1)
     assert verdicts([aged(9000)], policy)["d9000"].reason == "schedule nightly keeps everything"
+
+
+def test_a_partial_backup_never_stands_for_a_whole_one() -> None:
+    policy = Policy("schedule nightly", DAY, 1, keep_proven=1)
+    shop = "partial shop"
+    links = [
+        aged(2, choice=shop, passed=True),
+        aged(3, choice=shop),
+        aged(4, choice="partial other"),
+        aged(5, passed=True),
+        aged(6),
+    ]
+    found = verdicts(links, policy)
+    # Of each choice the newest, and the newest of those that are whole.
+    assert {label for label, verdict in found.items() if verdict.may_go} == {"d3", "d6"}
+    assert "the newest" in found["d2"].reason
+    assert "one of the newest proven backups" in found["d5"].reason
+    assert "proven" not in found["d2"].reason
+    only_partial = verdicts([aged(2, choice=shop, passed=True), aged(5, choice=shop)], policy)
+    assert "no backup of the instance is proven" in only_partial["d5"].reason

@@ -296,3 +296,9 @@ def test_no_link_is_based_on_a_copy_that_was_marked_meanwhile(
     assert purge(copy, at_once=False, force=True).status == JobStatus.SUCCEEDED
     with transaction.atomic(), pytest.raises(StageFailed, match="the base of the backup"):
         lock_copies(copy.backup, [main])
+
+
+def test_a_partial_backup_is_nothing_to_be_left_with_and_goes_itself(copy: BackupCopy) -> None:
+    partial = an_older_one(copy, kind="partial")
+    assert_refused(copy, f"{copy.backup.label} is the last restorable backup of orders-1")
+    assert purge(partial).status == JobStatus.SUCCEEDED
