@@ -16,6 +16,7 @@ from backups.checks import Verdict
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused, RunnerError
 from backups.hooks.trusted_file import check_program
+from backups.programs.ancestors import check_ancestors
 from backups.programs.compatibility import (
     CLONE,
     MARIADB,
@@ -31,7 +32,6 @@ from backups.programs.server_program import (
     program_folders,
 )
 from backups.programs.upgrade_path import can_upgrade, server_name
-from backups.restores.ancestors import check_ancestors
 from backups.restores.run_user import find_run_user
 from backups.runners.local import LocalRunner
 from backups.runners.sandbox import Sandbox
