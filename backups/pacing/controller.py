@@ -26,7 +26,7 @@ from backups.pacing.guard import (
 )
 from backups.pacing.limiter import HELD, Limiter
 from backups.pacing.observation import Measure, Observation
-from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, ProbeResult
+from backups.pacing.probe import INTERVAL_SECONDS, STARTING_SECONDS, Connect, Probe, ProbeResult
 from backups.pacing.profile import PaceProfile, RedoRace
 from backups.pacing.race import Race
 from backups.pacing.reasons import PaceReason
@@ -265,6 +265,8 @@ class PaceController:
             self._tally.see(seen.observation)
         if self._wanted is not None and elapsed > 0:
             self._state = decide(self._state, self._wanted, seen.observation, read / elapsed)
+            starting = self._state.reason is PaceReason.STARTING
+            self._probe.interval_seconds = STARTING_SECONDS if starting else INTERVAL_SECONDS
         if seen.error:
             self._log.note("probe", f"the instance cannot be watched: {seen.error}", warning=True)
 
