@@ -2,9 +2,10 @@
 
 Additive increase, multiplicative decrease, as in the congestion control of TCP:
 
-- A copy of a busy instance begins at ``START``, or at half of what an earlier one read. Intervals
-  are shorter then. It grows by half while the measure is below half of the target, and by a fifth
-  when it is nearer.
+- A copy of a busy instance begins at ``START``, or at half of what the fastest of the earlier ones
+  read, but at no more than the last one that was watched came to; if none was, at a third.
+  Intervals are shorter then. It grows by half while the measure is below half of the target and it
+  stays below that last one, and by a fifth otherwise.
 - Above the target it falls to the share of what it read that the target is of the measure: to 0.85
   at most, and to half at least. Then one interval passes before it falls again, because that one
   still shows the effect of the old rate.
@@ -28,8 +29,10 @@ from backups.pacing.reasons import PaceReason
 from backups.units import format_bytes
 
 START_BYTES_PER_S = float(16 << 20)
-# Of the rate of an earlier copy.
-START_SHARE = 1 / 2
+# Of the rate of the fastest earlier copy, where one was watched and where none was.
+START_SHARE, FIRST_SHARE = 1 / 2, 1 / 3
+# Of the rate of the last copy that was watched.
+BORNE_SHARE = 0.8
 # Below it nobody calls a statement slow, whatever it was before.
 LEAST_TARGET_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
 # Assumed of an instance that was idle before the copy.
@@ -76,6 +79,8 @@ class RuleState:
     rate: float | None
     # The fastest that the copy has read for some seconds, or is known to read.
     best: float = START_BYTES_PER_S
+    # That of the last copy that was watched; None: none was.
+    borne: float | None = None
     # What it has read lately.
     recent: tuple[float, ...] = ()
     # The rate that was too much.
@@ -105,13 +110,23 @@ def wanted_of(
     return PaceWanted(target, lag, measure, least, longest)
 
 
-def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
-    """Return the state in which a copy begins; ``known_rate`` is that of an earlier one."""
+def first_state(
+    *, idle: bool, known_rate: float = 0.0, borne_rate: float | None = None
+) -> RuleState:
+    """Return the state in which a copy begins.
+
+    ``known_rate`` is that of the fastest earlier copy, ``borne_rate`` that of the last one that was
+    watched; None: none was.
+    """
     best = max(START_BYTES_PER_S, known_rate)
     if idle:
-        return RuleState(None, best)
-    start = max(START_BYTES_PER_S, known_rate * START_SHARE)
-    return RuleState(start, best, reason=PaceReason.STARTING, detail=_until_known(start))
+        return RuleState(None, best, borne=borne_rate)
+    most = FIRST_SHARE * known_rate
+    if borne_rate is not None:
+        most = min(START_SHARE * known_rate, BORNE_SHARE * borne_rate)
+    start = max(START_BYTES_PER_S, most)
+    detail = _until_known(start)
+    return RuleState(start, best, borne=borne_rate, reason=PaceReason.STARTING, detail=detail)
 
 
 def decide(
@@ -180,7 +195,9 @@ def _faster(state: RuleState, over: float, detail: str, read: float) -> RuleStat
         return replace(state, rate=None, too_much=None, reason=PaceReason.FULL, detail=detail)
     too_much = None if state.calm >= FORGET_AFTER else state.too_much
     if state.reason is PaceReason.STARTING and too_much is None:
-        rate = state.rate * (START_GROWTH if over < EASY else GROWTH)
+        fast = state.rate * START_GROWTH
+        known = state.borne is None or fast <= state.borne
+        rate = fast if known and over < EASY else state.rate * GROWTH
     elif state.calm < GROWS_AFTER:
         rate = state.rate
     elif too_much is None:

@@ -119,8 +119,15 @@ class TestBusyInstance:
 
 
 class TestStart:
-    def test_it_begins_at_half_of_what_an_earlier_copy_read(self) -> None:
-        assert first_state(idle=False, known_rate=300 * MIB).rate == 150 * MIB
+    def test_it_begins_at_a_third_of_what_an_earlier_copy_read(self) -> None:
+        assert first_state(idle=False, known_rate=300 * MIB).rate == 100 * MIB
+
+    @pytest.mark.parametrize(("borne", "rate"), [(300, 150), (100, 80), (10, 16)])
+    def test_or_at_half_but_at_no_more_than_the_last_one_that_was_watched(
+        self, borne: int, rate: int
+    ) -> None:
+        state = first_state(idle=False, known_rate=300 * MIB, borne_rate=borne * MIB)
+        assert state.rate == rate * MIB
         assert first_state(idle=False, known_rate=3 * MIB).rate == START_BYTES_PER_S
 
     def test_it_grows_less_near_the_target(self) -> None:
@@ -129,6 +136,12 @@ class TestStart:
         near = decide(state, wanted(), seen(TARGET_MS * (EASY + 0.1)), START_BYTES_PER_S)
         assert far.rate == START_BYTES_PER_S * START_GROWTH
         assert near.rate == START_BYTES_PER_S * GROWTH
+
+    def test_it_grows_less_beyond_what_was_borne_the_last_time(self) -> None:
+        state = first_state(idle=False, known_rate=100 * MIB, borne_rate=70 * MIB)
+        assert state.rate == 50 * MIB
+        state = decide(state, wanted(), seen(QUIET_MS), 50 * MIB)
+        assert state.rate == 50 * MIB * GROWTH
 
     def test_a_copy_that_has_not_begun_to_read_does_not_grow(self) -> None:
         state = first_state(idle=False)
