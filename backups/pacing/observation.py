@@ -41,6 +41,11 @@ class Observation:
     redo: RedoSeen | None = None
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nobody would notice a copy."""
+        return self.running < IDLE_RUNNING and self.questions_per_s < IDLE_QUESTIONS_PER_S
+
+    @property
     def p99_ms(self) -> float | None:
         """By the measure: of a mean, all statements are said to take as long. None: none seen."""
         return self.lengths.p99_ms

@@ -13,6 +13,8 @@ Additive increase, multiplicative decrease, as in the congestion control of TCP:
 - Below, it comes nearer to the rate that was too much by a quarter of what is between, and tries
   a little more when it is there. After ten calm intervals that rate is forgotten, for whatever was
   the matter may be over, and it grows by a fifth.
+- Where no statements run any longer, that rate is forgotten after two intervals, and it grows by
+  half.
 - A copy that reads next to nothing shows nothing of its effect, and stays at its rate.
 - It never falls below ``longest`` times less than the fastest it has read for five seconds, so that
   its time is bounded, nor below what its engine needs.
@@ -145,6 +147,10 @@ def decide(
     if read_bytes_per_s < NOTHING_BYTES_PER_S:
         return replace(state, settling=0, detail=_shown(state, detail))
     state = replace(state, calm=state.calm + 1, settling=0)
+    if seen.is_idle and state.calm >= GROWS_AFTER:
+        # Nobody is there who would notice.
+        state = replace(state, too_much=None, borne=None)
+        return _faster(state, over, detail, read_bytes_per_s, START_GROWTH)
     return _faster(state, over, detail, read_bytes_per_s)
 
 
@@ -187,7 +193,9 @@ def _slower(
     )
 
 
-def _faster(state: RuleState, over: float, detail: str, read: float) -> RuleState:
+def _faster(
+    state: RuleState, over: float, detail: str, read: float, growth: float = GROWTH
+) -> RuleState:
     if state.rate is None:
         return replace(state, reason=PaceReason.FULL, detail=detail)
     if state.calm >= FREE_AFTER and read < USED * state.rate:
@@ -201,7 +209,7 @@ def _faster(state: RuleState, over: float, detail: str, read: float) -> RuleStat
     elif state.calm < GROWS_AFTER:
         rate = state.rate
     elif too_much is None:
-        rate = state.rate * GROWTH
+        rate = state.rate * growth
     else:
         rate = max(state.rate * LEAST_GROWTH, state.rate + NEARER * (too_much - state.rate))
     reason = PaceReason.LATENCY if state.reason is PaceReason.LONGEST else state.reason

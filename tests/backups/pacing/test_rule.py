@@ -177,6 +177,15 @@ class TestSteps:
         assert decide(near, wanted(), seen(QUIET_MS), 99 * MIB).rate == 99 * MIB * LEAST_GROWTH
         assert decide(forgotten, wanted(), seen(QUIET_MS), 60 * MIB).rate == 60 * MIB * GROWTH
 
+    def test_where_no_statements_run_any_longer_it_is_soon_at_full_speed(self) -> None:
+        state = RuleState(20 * MIB, too_much=25 * MIB, reason=PaceReason.LATENCY)
+        rates = []
+        while state.rate is not None and len(rates) < 20:
+            read = min(state.rate, FULL_SPEED)
+            state = decide(state, wanted(), seen(None, statements=0.0), read)
+            rates.append(read)
+        assert rates.index(FULL_SPEED) <= 8
+
     def test_replication_that_falls_behind_slows_it_too(self) -> None:
         kept = wanted_of(0, 30, BEFORE, Measure.P99, least=MIB, longest=8)
         state = decide(RuleState(None), kept, seen(1.0, lag_s=45.0), 100 * MIB)
