@@ -179,7 +179,7 @@ class TestSteps:
 
     def test_where_no_statements_run_any_longer_it_is_soon_at_full_speed(self) -> None:
         state = RuleState(20 * MIB, too_much=25 * MIB, reason=PaceReason.LATENCY)
-        rates = []
+        rates: list[float] = []
         while state.rate is not None and len(rates) < 20:
             read = min(state.rate, FULL_SPEED)
             state = decide(state, wanted(), seen(None, statements=0.0), read)
