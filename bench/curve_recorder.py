@@ -18,6 +18,7 @@ from unittest.mock import patch
 import manage
 from backups.pacing import rule
 from backups.pacing.observation import Observation
+from backups.pacing.reasons import PaceReason
 from backups.pacing.rule import PaceWanted, RuleState
 from bench.measure import MIB
 
@@ -51,7 +52,9 @@ class Recorder:
         following = rule.decide(state, wanted, seen, read_bytes_per_s)
         if self._steps:
             step = self._steps[min(self._count, len(self._steps) - 1)]
-            following = replace(following, rate=step * MIB if step else None)
+            # As a limit of its own: intervals of a copy that begins are shorter.
+            reason = PaceReason.CONFIGURED
+            following = replace(following, rate=step * MIB if step else None, reason=reason)
         self._count += 1
         return following
 

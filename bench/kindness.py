@@ -42,8 +42,8 @@ PROGRAMS = {
     MARIADB: ("mariadbd", "mariadb-backup", "mariadb-dump", "sysbench", "zstd"),
     MYSQL: ("sysbench", "zstd"),
 }
-# A burst has no other tool beside it.
-BURST_PROGRAMS = {MARIADB: ("mariadbd", "mariadb-backup", "sysbench"), MYSQL: ("sysbench",)}
+# Mooring alone, and a burst, have no other tool beside them.
+OWN_PROGRAMS = {MARIADB: ("mariadbd", "mariadb-backup", "sysbench"), MYSQL: ("sysbench",)}
 # Both databases, a clone of one, and what is stored.
 ROOM_FACTOR = 4.5
 
@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", type=names_of(SECTIONS), default=SECTIONS, metavar=",".join(SECTIONS)
     )
+    parser.add_argument("--own", action="store_true", help="leave the other tools out")
     parser.add_argument("--rate", type=count, default=300, help="transactions a second (300)")
     parser.add_argument("--load-seconds", type=count, default=30, help="without a backup (30)")
     parser.add_argument(
@@ -125,7 +126,14 @@ def _play(
             return
         writers = WriteLoad(server, folder, rate=asked.rate, table_rows=database.rows_per_table)
         bench = Kindness(
-            server, mooring, samples, folder, asked.rounds, writers, asked.load_seconds
+            server,
+            mooring,
+            samples,
+            folder,
+            asked.rounds,
+            writers,
+            asked.load_seconds,
+            others=not asked.own,
         )
         if isinstance(database, MysqlDatabase) and isinstance(shell, CloneShell):
             mooring.add(database.without_tls())
@@ -136,7 +144,7 @@ def _play(
 
 def _problem(asked: argparse.Namespace) -> str:
     """Return what keeps this from being measured here; nothing is made before."""
-    needed = BURST_PROGRAMS if asked.redo_burst else PROGRAMS
+    needed = OWN_PROGRAMS if asked.redo_burst or asked.own else PROGRAMS
     try:
         for name in sorted({name for section in asked.only for name in needed[section]}):
             program(name)

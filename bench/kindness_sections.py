@@ -44,15 +44,20 @@ class Kindness(Rounds):
     writers: WriteLoad
     # How long the writers are watched without a backup.
     seconds: int
+    # Whether the tools of the products are measured as well.
+    others: bool = True
 
     def mariadb(self, database: Database, shell: Shell) -> None:
         login, socket = database.login, database.socket
-        self.play(
+        ours: dict[str, Candidate] = {
+            NONE: self._nothing,
+            FULL: partial(self._take, database, FULL_SPEED),
+            PACED: partial(self._take, database, LISTENING),
+        }
+        self._play(
             MARIADB,
+            ours,
             {
-                NONE: self._nothing,
-                FULL: partial(self._take, database, FULL_SPEED),
-                PACED: partial(self._take, database, LISTENING),
                 ENGINE: self._shell(lambda: shell.discard(login)),
                 ZSTD: self._shell(lambda: shell.compress(login, self._sink)),
                 DUMP: self._shell(lambda: shell.dump(socket, self._sink)),
@@ -61,18 +66,26 @@ class Kindness(Rounds):
 
     def mysql(self, database: MysqlDatabase, shell: CloneShell) -> None:
         plain = database.without_tls()
-        self.play(
+        ours: dict[str, Candidate] = {
+            NONE: self._nothing,
+            FULL: partial(self._take, database, FULL_SPEED),
+            PACED: partial(self._take, database, LISTENING),
+            PLAIN_FULL: partial(self._take, plain, FULL_SPEED),
+            PLAIN_PACED: partial(self._take, plain, LISTENING),
+        }
+        self._play(
             MYSQL,
+            ours,
             {
-                NONE: self._nothing,
-                FULL: partial(self._take, database, FULL_SPEED),
-                PACED: partial(self._take, database, LISTENING),
-                PLAIN_FULL: partial(self._take, plain, FULL_SPEED),
-                PLAIN_PACED: partial(self._take, plain, LISTENING),
                 LOCAL: self._shell(lambda: shell.clone(self.server), shell.remove_clone),
                 DUMP: self._shell(lambda: shell.dump(self.server, self._sink)),
             },
         )
+
+    def _play(
+        self, section: str, ours: Mapping[str, Candidate], others: Mapping[str, Candidate]
+    ) -> None:
+        self.play(section, {**ours, **others} if self.others else ours)
 
     def _nothing(self) -> Mapping[str, float]:
         return self.beside(self.writers, lambda: time.sleep(self.seconds))

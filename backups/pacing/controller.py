@@ -26,7 +26,7 @@ from backups.pacing.guard import (
 )
 from backups.pacing.limiter import HELD, Limiter
 from backups.pacing.observation import Measure, Observation
-from backups.pacing.probe import INTERVAL_SECONDS, Connect, Probe, ProbeResult
+from backups.pacing.probe import INTERVAL_SECONDS, STARTING_SECONDS, Connect, Probe, ProbeResult
 from backups.pacing.profile import PaceProfile, RedoRace
 from backups.pacing.race import Race
 from backups.pacing.reasons import PaceReason
@@ -60,9 +60,11 @@ class PacePlan:
     threads: int = 1
     # How many times as long as at full speed the copy may take.
     longest: float = 8.0
-    # The rate of an earlier copy, in bytes per second; zero is unknown.
+    # The rate of the fastest earlier copy, in bytes per second; zero is unknown.
     known_rate: float = 0.0
 
+    # That of the last copy that was watched; None: none was.
+    borne_rate: float | None = None
     # What the engine locks for all of the copy; blank: nothing.
     locked: str = ""
 
@@ -238,7 +240,9 @@ class PaceController:
             plan.target.factor, plan.target.lag_seconds, before, measure,
             least=float(plan.least), longest=plan.longest,
         )  # fmt: skip
-        self._state = first_state(idle=before.idle, known_rate=plan.known_rate)
+        self._state = first_state(
+            idle=before.idle, known_rate=plan.known_rate, borne_rate=plan.borne_rate
+        )
         self._handled_at, self._handled_bytes = at, self.limiter.read_bytes
         self._log.always(baseline_words(before, server, self._wanted))
         return False
@@ -265,6 +269,8 @@ class PaceController:
             self._tally.see(seen.observation)
         if self._wanted is not None and elapsed > 0:
             self._state = decide(self._state, self._wanted, seen.observation, read / elapsed)
+            starting = self._state.reason is PaceReason.STARTING
+            self._probe.interval_seconds = STARTING_SECONDS if starting else INTERVAL_SECONDS
         if seen.error:
             self._log.note("probe", f"the instance cannot be watched: {seen.error}", warning=True)
 

@@ -139,6 +139,11 @@ def in_words(news: GuardNews, lead: RedoLead, *, overwrites: bool) -> str:
     """Return the line for the log."""
     ahead, whole = format_bytes(lead.most), format_bytes(lead.capacity)
     match news:
+        case GuardNews.LIFTED if overwrites and lead.age_s > SILENCE_SECONDS:
+            return (
+                f"full speed: the instance has not shown its redo log for {lead.age_s:.0f} s, and "
+                f"overwrites it after {whole}"
+            )
         case GuardNews.LIFTED if overwrites:
             rate = format_bytes(int(lead.bytes_per_s or 0))
             return (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from backups.pacing.quantiles import NOTHING, Lengths
+from backups.pacing.quantiles import NOTHING, Lengths, merged
 
 
 class Measure(enum.StrEnum):
@@ -41,9 +41,27 @@ class Observation:
     redo: RedoSeen | None = None
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nobody would notice a copy."""
+        return self.running < IDLE_RUNNING and self.questions_per_s < IDLE_QUESTIONS_PER_S
+
+    @property
     def p99_ms(self) -> float | None:
         """By the measure: of a mean, all statements are said to take as long. None: none seen."""
         return self.lengths.p99_ms
+
+
+def both(one: Observation, next_one: Observation) -> Observation:
+    """Return two intervals as one."""
+    seconds = one.seconds + next_one.seconds
+    share = one.seconds / seconds
+    return replace(
+        next_one,
+        seconds=seconds,
+        questions_per_s=share * one.questions_per_s + (1 - share) * next_one.questions_per_s,
+        running=share * one.running + (1 - share) * next_one.running,
+        lengths=merged(one.lengths, next_one.lengths),
+    )
 
 
 @dataclass(frozen=True, slots=True)

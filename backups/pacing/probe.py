@@ -27,12 +27,15 @@ from backups.pacing.observation import (
     Measure,
     Observation,
     RedoSeen,
+    both,
 )
 from backups.pacing.server import Server
 
 Connect = Callable[[], "Connection[DictCursor]"]
 
 INTERVAL_SECONDS = 1.0
+# While a copy finds its rate.
+STARTING_SECONDS = 0.5
 # Between two looks: where statements run, and where none did.
 LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.1, 0.25
 # A look must not cost the instance more than this share of a core.
@@ -41,7 +44,9 @@ LONGEST_LOOK_PAUSE_SECONDS = 2.0
 # Between two looks at the redo log of a server that takes longer to answer than they are apart.
 LEAST_PAUSE_SECONDS = 0.02
 # Before the copy: this long for a look at whether anything runs at all, and this long if so.
-FIRST_SECONDS, BASELINE_SECONDS = 0.1, 2.0
+FIRST_SECONDS, BASELINE_SECONDS = 0.1, 1.0
+# Twice, where fewer statements ended: their p99 would be that of a handful.
+ENOUGH_STATEMENTS = 1000
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 120.0
 # A query that hangs ends by then, and the thread with it.
 JOIN_SECONDS = 6.0
@@ -62,6 +67,7 @@ class Probe:
     def __init__(self, connect: Connect, *, watches_redo: bool = False) -> None:
         """``watches_redo``: the redo log is looked at as often as what is running."""
         self._connect, self._watches_redo = connect, watches_redo
+        self.interval_seconds = STARTING_SECONDS
         self._end = threading.Event()
         self._known = threading.Event()
         self.latest = ProbeResult()
@@ -125,7 +131,7 @@ class Probe:
             server.times.end_baseline()
             self._known.set()
         while not self._end.is_set():
-            seen = self._take_interval(server, INTERVAL_SECONDS)
+            seen = self._take_interval(server, self.interval_seconds)
             self.latest = ProbeResult(self.latest.number + 1, seen)
 
     def _take_baseline(self, server: Server) -> Baseline:
@@ -138,6 +144,8 @@ class Probe:
                 idle=True,
             )
         seen = self._take_interval(server, BASELINE_SECONDS)
+        if seen.lengths.total < ENOUGH_STATEMENTS:
+            seen = both(seen, self._take_interval(server, BASELINE_SECONDS))
         p50 = seen.lengths.p50_ms if server.times.measure is Measure.P99 else None
         return Baseline(seen.seconds, seen.p99_ms, p50, seen.questions_per_s, seen.lag_s)
 

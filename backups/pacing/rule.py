@@ -2,14 +2,20 @@
 
 Additive increase, multiplicative decrease, as in the congestion control of TCP:
 
-- A copy of a busy instance begins at ``START``, or at a third of what an earlier one read, and
-  grows by half while the measure is calm.
-- Above the target it falls to 0.7 of what it read, above twice the target to half; then one
-  interval passes before it falls again, because that one still shows the effect of the old rate.
-- Between 0.7 of the target and the target it stays.
+- A copy of a busy instance begins at ``START``, or at half of what the fastest of the earlier ones
+  read, but at no more than the last one that was watched came to; if none was, at a third.
+  Intervals are shorter then. It grows by half while the measure is below half of the target and it
+  stays below that last one, and by a fifth otherwise.
+- Above the target it falls to the share of what it read that the target is of the measure: to 0.85
+  at most, and to half at least. Then one interval passes before it falls again, because that one
+  still shows the effect of the old rate.
+- Between 0.85 of the target and the target it stays.
 - Below, it comes nearer to the rate that was too much by a quarter of what is between, and tries
   a little more when it is there. After ten calm intervals that rate is forgotten, for whatever was
   the matter may be over, and it grows by a fifth.
+- Where no statements run any longer, that rate is forgotten after two intervals, and it grows by
+  half.
+- A copy that reads next to nothing shows nothing of its effect, and stays at its rate.
 - It never falls below ``longest`` times less than the fastest it has read for five seconds, so that
   its time is bounded, nor below what its engine needs.
 - While nothing is known of the instance it reads at most a quarter of the fastest it has read.
@@ -25,17 +31,19 @@ from backups.pacing.reasons import PaceReason
 from backups.units import format_bytes
 
 START_BYTES_PER_S = float(16 << 20)
-# Of the rate of an earlier copy.
-START_SHARE = 1 / 3
+# Of the rate of the fastest earlier copy, where one was watched and where none was.
+START_SHARE, FIRST_SHARE = 1 / 2, 1 / 3
+# Of the rate of the last copy that was watched.
+BORNE_SHARE = 0.8
 # Below it nobody calls a statement slow, whatever it was before.
 LEAST_TARGET_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
 # Assumed of an instance that was idle before the copy.
 USUAL_MS = {Measure.P99: 10.0, Measure.MEAN: 2.0}
 # Between this share of the target and the target the rate stays.
-CALM = 0.7
-MILD, HARD = 0.7, 0.5
-# Above so many times the target it falls hard.
-FAR = 2.0
+CALM = 0.85
+# Below this share it grows faster at first.
+EASY = 0.5
+MILD, HARD = 0.85, 0.5
 START_GROWTH, GROWTH, LEAST_GROWTH = 1.5, 1.2, 1.03
 # The share of what is between the rate and the one that was too much.
 NEARER = 0.25
@@ -50,7 +58,9 @@ BLIND_AFTER = 3
 BLIND_SHARE = 0.25
 # A copy that reads less than this share of its limit is not held back by it.
 USED = 0.7
-FREE_AFTER = 3
+FREE_AFTER = 5
+# One that reads less has not begun, or has nothing to read.
+NOTHING_BYTES_PER_S = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class RuleState:
     rate: float | None
     # The fastest that the copy has read for some seconds, or is known to read.
     best: float = START_BYTES_PER_S
+    # That of the last copy that was watched; None: none was.
+    borne: float | None = None
     # What it has read lately.
     recent: tuple[float, ...] = ()
     # The rate that was too much.
@@ -100,13 +112,23 @@ def wanted_of(
     return PaceWanted(target, lag, measure, least, longest)
 
 
-def first_state(*, idle: bool, known_rate: float = 0.0) -> RuleState:
-    """Return the state in which a copy begins; ``known_rate`` is that of an earlier one."""
+def first_state(
+    *, idle: bool, known_rate: float = 0.0, borne_rate: float | None = None
+) -> RuleState:
+    """Return the state in which a copy begins.
+
+    ``known_rate`` is that of the fastest earlier copy, ``borne_rate`` that of the last one that was
+    watched; None: none was.
+    """
     best = max(START_BYTES_PER_S, known_rate)
     if idle:
-        return RuleState(None, best)
-    start = max(START_BYTES_PER_S, known_rate * START_SHARE)
-    return RuleState(start, best, reason=PaceReason.STARTING, detail=_until_known(start))
+        return RuleState(None, best, borne=borne_rate)
+    most = FIRST_SHARE * known_rate
+    if borne_rate is not None:
+        most = min(START_SHARE * known_rate, BORNE_SHARE * borne_rate)
+    start = max(START_BYTES_PER_S, most)
+    detail = _until_known(start)
+    return RuleState(start, best, borne=borne_rate, reason=PaceReason.STARTING, detail=detail)
 
 
 def decide(
@@ -122,7 +144,14 @@ def decide(
         return _slower(state, wanted, over, reason, detail, read_bytes_per_s)
     if over > CALM:
         return replace(state, calm=0, settling=0, detail=_shown(state, detail))
-    return _faster(replace(state, calm=state.calm + 1, settling=0), detail, read_bytes_per_s)
+    if read_bytes_per_s < NOTHING_BYTES_PER_S:
+        return replace(state, settling=0, detail=_shown(state, detail))
+    state = replace(state, calm=state.calm + 1, settling=0)
+    if seen.is_idle and state.calm >= GROWS_AFTER:
+        # Nobody is there who would notice.
+        state = replace(state, too_much=None, borne=None)
+        return _faster(state, over, detail, read_bytes_per_s, START_GROWTH)
+    return _faster(state, over, detail, read_bytes_per_s)
 
 
 def floor_of(state: RuleState, wanted: PaceWanted) -> float:
@@ -156,7 +185,7 @@ def _slower(
         return replace(state, settling=state.settling - 1, calm=0, detail=detail)
     floor = floor_of(state, wanted)
     present = max(floor, read if state.rate is None else min(state.rate, max(read, state.rate / 2)))
-    rate = max(floor, present * (HARD if over > FAR else MILD))
+    rate = max(floor, present * min(MILD, max(HARD, 1 / over)))
     if rate == floor and state.rate is not None and state.rate <= floor:
         reason = PaceReason.LONGEST
     return replace(
@@ -164,7 +193,9 @@ def _slower(
     )
 
 
-def _faster(state: RuleState, detail: str, read: float) -> RuleState:
+def _faster(
+    state: RuleState, over: float, detail: str, read: float, growth: float = GROWTH
+) -> RuleState:
     if state.rate is None:
         return replace(state, reason=PaceReason.FULL, detail=detail)
     if state.calm >= FREE_AFTER and read < USED * state.rate:
@@ -172,11 +203,13 @@ def _faster(state: RuleState, detail: str, read: float) -> RuleState:
         return replace(state, rate=None, too_much=None, reason=PaceReason.FULL, detail=detail)
     too_much = None if state.calm >= FORGET_AFTER else state.too_much
     if state.reason is PaceReason.STARTING and too_much is None:
-        rate = state.rate * START_GROWTH
+        fast = state.rate * START_GROWTH
+        known = state.borne is None or fast <= state.borne
+        rate = fast if known and over < EASY else state.rate * GROWTH
     elif state.calm < GROWS_AFTER:
         rate = state.rate
     elif too_much is None:
-        rate = state.rate * GROWTH
+        rate = state.rate * growth
     else:
         rate = max(state.rate * LEAST_GROWTH, state.rate + NEARER * (too_much - state.rate))
     reason = PaceReason.LATENCY if state.reason is PaceReason.LONGEST else state.reason

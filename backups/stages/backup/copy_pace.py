@@ -124,12 +124,15 @@ def plan_of(job: Job, *, with_hours: bool = True) -> PacePlan:
     defaults = PaceTarget(
         settings.PACE_FACTOR, settings.PACE_LAG_SECONDS, settings.THROTTLE_BYTES_PER_S
     )
+    rates = list(_earlier_rates(job))
     return PacePlan(
         target=decide_target(defaults, *rows, time_zone=time_zone, with_hours=with_hours),
         profile=engine_named(job.engine).pacing,
         threads=settings.COPY_THREADS,
         longest=float(settings.PACE_LONGEST),
-        known_rate=_known_rate(job),
+        # Some were slowed themselves.
+        known_rate=max((rate for rate, _ in rates), default=0.0),
+        borne_rate=next((rate for rate, watched in rates if watched), None),
         locked=_locked_by(job),
     )
 
@@ -142,17 +145,16 @@ def _locked_by(job: Job) -> str:
     return f"backup lock that a server of {version} holds until the copy has ended"
 
 
-def _known_rate(job: Job) -> float:
-    """Return the rate of the fastest of its last copies: some were slowed themselves."""
+def _earlier_rates(job: Job) -> Iterator[tuple[float, bool]]:
+    """Yield the rates of its last copies, the latest first, and whether they were watched."""
     backups = Backup.objects.filter(instance=job.instance, engine=job.engine, consolidated_from="")
     last = list(backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED])
     copied = _copy_times({each.made_by_id for each in last if each.made_by_id})
-    rates = (
-        (each.restored_bytes or 0)
-        / max(1.0, copied.get(each.made_by_id, each.run_time).total_seconds())
-        for each in last
-    )
-    return max(rates, default=0.0)
+    for each in last:
+        seconds = max(1.0, copied.get(each.made_by_id, each.run_time).total_seconds())
+        facts = PaceFacts.read(each.pace)
+        watched = facts is not None and facts.target_ms is not None
+        yield (each.restored_bytes or 0) / seconds, watched
 
 
 def _copy_times(jobs: Collection[int]) -> dict[int | None, timedelta]:

@@ -26,16 +26,20 @@ Curve = Callable[[float, int], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """A second of a copy."""
+    """A second of a copy, or another interval."""
 
     state: RuleState
+    # Bytes per second.
     read: float
     p99_ms: float | None
+    seconds: float = 1.0
 
 
-def seen(p99_ms: float | None, *, lag_s: float | None = None) -> Observation:
-    lengths = Lengths({} if p99_ms is None else {p99_ms: 1800.0}, 1800.0)
-    return Observation(1.0, 1800.0, 2.0, lengths, lag_s)
+def seen(
+    p99_ms: float | None, *, lag_s: float | None = None, statements: float = 1800.0
+) -> Observation:
+    lengths = Lengths({} if p99_ms is None else {p99_ms: statements}, statements)
+    return Observation(1.0, statements, 2.0 if statements else 0.0, lengths, lag_s)
 
 
 def knee(at: float, slope: float = 20.0) -> Curve:

@@ -79,6 +79,8 @@ class TestJudgement:
         assert not judge_redo(GuardState(), idle, overwrites=True)[0].lifted
         silent = replace(idle, age_s=SILENCE_SECONDS + 0.1)
         assert judge_redo(GuardState(), silent, overwrites=True)[0].lifted
+        words = in_words(GuardNews.LIFTED, silent, overwrites=True)
+        assert "has not shown its redo log for 3 s, and overwrites it after 200.0 MiB" in words
         # A large log has room for longer.
         large = replace(silent, capacity=1024 * MIB)
         assert not judge_redo(GuardState(), large, overwrites=True)[0].lifted

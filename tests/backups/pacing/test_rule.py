@@ -2,13 +2,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from backups.pacing.observation import UNKNOWN, Measure
 from backups.pacing.reasons import PaceReason
 from backups.pacing.rule import (
+    EASY,
+    FREE_AFTER,
     GROWTH,
     LEAST_GROWTH,
     LEAST_TARGET_MS,
     START_BYTES_PER_S,
+    START_GROWTH,
     RuleState,
     decide,
     first_state,
@@ -108,7 +113,7 @@ class TestBusyInstance:
 
     def test_a_limit_that_does_not_bind_is_dropped(self) -> None:
         state = RuleState(100 * MIB, reason=PaceReason.LATENCY)
-        for _ in range(3):
+        for _ in range(FREE_AFTER):
             state = decide(state, wanted(), seen(QUIET_MS), 20 * MIB)
         assert (state.rate, state.reason) == (None, PaceReason.FULL)
 
@@ -116,15 +121,42 @@ class TestBusyInstance:
 class TestStart:
     def test_it_begins_at_a_third_of_what_an_earlier_copy_read(self) -> None:
         assert first_state(idle=False, known_rate=300 * MIB).rate == 100 * MIB
+
+    @pytest.mark.parametrize(("borne", "rate"), [(300, 150), (100, 80), (10, 16)])
+    def test_or_at_half_but_at_no_more_than_the_last_one_that_was_watched(
+        self, borne: int, rate: int
+    ) -> None:
+        state = first_state(idle=False, known_rate=300 * MIB, borne_rate=borne * MIB)
+        assert state.rate == rate * MIB
         assert first_state(idle=False, known_rate=3 * MIB).rate == START_BYTES_PER_S
+
+    def test_it_grows_less_near_the_target(self) -> None:
+        state = first_state(idle=False)
+        far = decide(state, wanted(), seen(TARGET_MS * (EASY - 0.1)), START_BYTES_PER_S)
+        near = decide(state, wanted(), seen(TARGET_MS * (EASY + 0.1)), START_BYTES_PER_S)
+        assert far.rate == START_BYTES_PER_S * START_GROWTH
+        assert near.rate == START_BYTES_PER_S * GROWTH
+
+    def test_it_grows_less_beyond_what_was_borne_the_last_time(self) -> None:
+        state = first_state(idle=False, known_rate=100 * MIB, borne_rate=70 * MIB)
+        assert state.rate == 50 * MIB
+        state = decide(state, wanted(), seen(QUIET_MS), 50 * MIB)
+        assert state.rate == 50 * MIB * GROWTH
+
+    def test_a_copy_that_has_not_begun_to_read_does_not_grow(self) -> None:
+        state = first_state(idle=False)
+        for _ in range(30):
+            state = decide(state, wanted(), seen(QUIET_MS), 0.0)
+        assert (state.rate, state.reason) == (START_BYTES_PER_S, PaceReason.STARTING)
 
 
 class TestSteps:
     def test_a_little_too_slow_takes_a_little_and_far_too_slow_half(self) -> None:
         state = RuleState(100 * MIB)
         mild = decide(state, wanted(), seen(TARGET_MS * 1.1), 100 * MIB)
+        some = decide(state, wanted(), seen(TARGET_MS * 1.6), 100 * MIB)
         hard = decide(state, wanted(), seen(TARGET_MS * 3), 100 * MIB)
-        assert (mild.rate, hard.rate) == (70 * MIB, 50 * MIB)
+        assert (mild.rate, some.rate, hard.rate) == (85 * MIB, 62.5 * MIB, 50 * MIB)
         assert mild.detail == "p99 44 ms, target 40 ms"
 
     def test_the_interval_that_still_shows_the_old_rate_is_left_out(self) -> None:
@@ -145,10 +177,20 @@ class TestSteps:
         assert decide(near, wanted(), seen(QUIET_MS), 99 * MIB).rate == 99 * MIB * LEAST_GROWTH
         assert decide(forgotten, wanted(), seen(QUIET_MS), 60 * MIB).rate == 60 * MIB * GROWTH
 
+    def test_where_no_statements_run_any_longer_it_is_soon_at_full_speed(self) -> None:
+        state = RuleState(20 * MIB, too_much=25 * MIB, reason=PaceReason.LATENCY)
+        rates: list[float] = []
+        while state.rate is not None and len(rates) < 20:
+            read = min(state.rate, FULL_SPEED)
+            state = decide(state, wanted(), seen(None, statements=0.0), read)
+            rates.append(read)
+        assert rates.index(FULL_SPEED) <= 8
+
     def test_replication_that_falls_behind_slows_it_too(self) -> None:
         kept = wanted_of(0, 30, BEFORE, Measure.P99, least=MIB, longest=8)
         state = decide(RuleState(None), kept, seen(1.0, lag_s=45.0), 100 * MIB)
-        assert (state.rate, state.reason) == (70 * MIB, PaceReason.LAG)
+        assert state.rate == pytest.approx(100 * MIB / 1.5)
+        assert state.reason is PaceReason.LAG
         assert state.detail == "replication is 45 s behind, target 30 s"
 
 

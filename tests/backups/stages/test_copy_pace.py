@@ -72,8 +72,10 @@ class TestPlan:
         stages.update(started_at=NOON + 2 * SECOND, ended_at=NOON + 4 * SECOND)
         job = create_backup_job(orders, wake=False)
         assert plan_of(job).known_rate == 50 * MIB
+        assert plan_of(job).borne_rate is None
         stages.update(ended_at=None)
-        assert plan_of(job).known_rate == 10 * MIB
+        Backup.objects.update(pace=PaceFacts(target_ms=40.0).write())
+        assert plan_of(job).known_rate == plan_of(job).borne_rate == 10 * MIB
 
     def test_an_old_donor_that_blocks_ddl_throughout_is_not_slowed(
         self, orders: Instance, main: Repository, monkeypatch: pytest.MonkeyPatch
