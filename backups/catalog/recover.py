@@ -14,7 +14,7 @@ from backups.access import checked_store, locks_of
 from backups.activity import record
 from backups.catalog.condition import check_one
 from backups.catalog.versions import covered_objects, own_identity, registered_objects
-from backups.exceptions import BadInput, MooringError
+from backups.exceptions import ArchiveError, BadInput, MooringError
 from backups.models import BackupCopy, Repository
 from backups.models.activity import Verb
 from backups.repositories.layout import IDENTITY_NAME
@@ -64,8 +64,20 @@ def _recover_copy(locks: BucketLocks, copy: BackupCopy, now: datetime) -> int:
         copy.recovered_at = max(each.newest.stored_at for each in after)
         copy.save(update_fields=["recovered_at"])
         record(Verb.RECOVERED, copy.backup, details={"objects": len(covered)})
-        check_one(copy, now)
+    if covered or copy.fault:
+        _check_recovered(copy, now)
     return len(covered)
+
+
+def _check_recovered(copy: BackupCopy, now: datetime) -> None:
+    """Raise ArchiveError where what is there now is not what was registered."""
+    check_one(copy, now)
+    copy.refresh_from_db(fields=["fault", "fault_detail"])
+    if copy.fault:
+        raise ArchiveError(
+            f"still {copy.fault}: {copy.fault_detail}",
+            hint="Restore the copy in another repository, and take a new backup.",
+        )
 
 
 def _recover_identity(locks: BucketLocks, repository: Repository) -> bool:

@@ -58,9 +58,14 @@ class Bacula:
         words = f"restore jobid={job} client=f where=/ all done yes"
         return self._console(words, "wait", "messages")
 
+    @property
+    def console(self) -> list[str]:
+        """The command that starts its console."""
+        return [*program("bconsole"), "-c", str(self.home / "bconsole.conf")]
+
     def _console(self, *lines: str) -> str:
         done = subprocess.run(
-            [*program("bconsole"), "-c", str(self.home / "bconsole.conf")],
+            self.console,
             input="\n".join([*lines, "quit", ""]),
             capture_output=True, text=True, timeout=CONSOLE_SECONDS, check=True,
         )  # fmt: skip

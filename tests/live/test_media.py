@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from tests.live.server import LiveServer
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 ROWS = 2000
+PIECE = Path(__file__).with_name("bacula_piece.py")
 
 
 def ran(command: str, *words: str) -> dict[str, Any]:
@@ -132,6 +135,27 @@ def test_bacula_stores_and_restores_an_exported_backup(
     ran("rebuildcatalog", "bacula")
     words = [label, "--repository", "bacula", "--to", str(tmp_path / "restored"), "--foreground"]
     ran("restorebackup", *words)
+    assert rows_in(tmp_path / "restored") == ROWS
+
+
+def test_a_piece_can_be_a_job_of_bacula(shop: Instance, settings: Settings, tmp_path: Path) -> None:
+    """Each piece runs one of its jobs, whose plugin reads what Mooring writes into a pipe."""
+    folder = tmp_path / "pipes"
+    (folder / "jobs").mkdir(parents=True)
+    for pipe in ("in", "out"):
+        os.mkfifo(folder / pipe)
+    with private_bacula(tmp_path / "bacula", f"cat {folder}/in", f"dd of={folder}/out") as bacula:
+        commands = {
+            what: [sys.executable, str(PIECE), what, "{piece}", str(folder), *bacula.console]
+            for what in ("store", "fetch", "exists", "remove")
+        }
+        describe(settings, tmp_path, **commands, list=None, stall_seconds=60)
+        ran("addrepository", "tapes", "--path", "media:lto/site1")
+        label = str(ran("takebackup", "orders-1", "--kind", "full", "--foreground")["label"])
+        assert len(pieces(folder / "jobs")) == 3
+        ran("restorebackup", label, "--to", str(tmp_path / "restored"), "--foreground")
+        ran("purgebackup", label, "--force", "--now", "--reason", "a test", "--foreground")
+    assert pieces(folder / "jobs") == ["site1.mooring.json.1"]
     assert rows_in(tmp_path / "restored") == ROWS
 
 

@@ -91,10 +91,15 @@ def test_a_job_shows_how_its_hooks_ended(client: Client, orders: Instance) -> No
         problem="exit code 7: no route",
     )  # fmt: skip
     HookRun.objects.create(**columns, position=1, name="unmount", open=True)
+    HookRun.objects.create(
+        **columns, position=2, name="release", open=True, unable_since=now(),
+        problem="could not be run: cannot connect",
+    )  # fmt: skip
     text = page(client, "job-detail", job.pk)
     assert 'data-label="Exit code" class="figure"> 7 <' in text
     assert "3.0 s" in text
     assert "exit code 7: no route" in text
     assert "owed: it runs on worker-1 once the process control runs there" in text
+    assert "runs there (last try: could not be run: cannot connect)" in text
     assert "Correct what the hooks below report; their output is in the log." in text
     assert "Hooks" not in page(client, "job-detail", make_job(orders, JobStatus.SUCCEEDED).pk)

@@ -2,6 +2,7 @@
 
 As backups are: the registered versions are still there, and become the newest again. The manifest
 is known by its digest; the bytes are those that were stored last before the first such manifest.
+Whether what is there is that piece, only reading it can tell, and that needs its key.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from backups.binlogs.segments.manifest import MAX_MANIFEST_BYTES, segment_digest
 from backups.binlogs.segments.names import DATA_SUFFIX, manifest_of
 from backups.catalog.recover import Recovered
 from backups.catalog.versions import VersionGone
-from backups.exceptions import ArchiveError, MooringError
-from backups.keys.load import known_keys
+from backups.exceptions import ArchiveError, KeyUnavailable, MooringError
+from backups.keys.load import known_keys, load_keys
 from backups.models import Repository, SegmentCopy
 from backups.models.activity import Verb
 from backups.repositories.base import ObjectStore
@@ -41,6 +42,15 @@ class _PieceObject:
     versions: Sequence[StoredVersion]
 
 
+@dataclass(frozen=True, slots=True)
+class _FoundPiece:
+    """The objects of a piece."""
+
+    objects: Sequence[_PieceObject]
+    # False: its bytes were stored after its manifest, so they may be those of somebody else.
+    certain: bool
+
+
 def recover_pieces_of(repository: Repository, now: datetime) -> Iterator[Recovered]:
     """Recover the pieces in a repository whose identity is whole, yielding each that was."""
     locks, store, keyring, pieces = locks_of(repository), checked_store(repository), known_keys(), 0
@@ -50,13 +60,12 @@ def recover_pieces_of(repository: Repository, now: datetime) -> Iterator[Recover
     rows = copies.select_related("repository", "segment__timeline__instance").order_by("pk")
     for copy in rows.iterator(500):
         try:
-            objects = _recover_piece(locks, store, copy, keyring, now)
+            result = _recover_piece(locks, store, copy, keyring, now)
         except MooringError as exc:
-            yield Recovered(copy.path, error=str(exc))
-            continue
-        if objects:
-            pieces += 1
-            yield Recovered(copy.path, objects)
+            result = Recovered(copy.path, error=str(exc))
+        pieces += bool(result.objects)
+        if result.objects or result.error:
+            yield result
     if pieces:
         record(Verb.RECOVERED, repository, details={"pieces": pieces})
 
@@ -67,19 +76,38 @@ def _recover_piece(
     copy: SegmentCopy,
     keyring: Keyring | None,
     now: datetime,
-) -> int:
-    covered = [each for each in _registered(locks, copy) if each.versions[0] != each.version]
+) -> Recovered:
+    found = _registered(locks, copy)
+    covered = [each for each in found.objects if each.versions[0] != each.version]
     # What a recovery has copied above the registered version is the same content.
-    if not covered or segment_fault(store, copy, keyring, whole=True) == ("", ""):
-        return 0
-    for each in covered:
-        recover_version(locks.connection, each.name, each.versions, each.version.version)
-        locks.lock(each.name)
-    note_piece(copy, *segment_fault(store, copy, keyring, whole=True), now)
-    return len(covered)
+    doubtful = bool(covered) or not found.certain
+    fault, detail = segment_fault(store, copy, keyring, whole=doubtful)
+    recovers = bool(covered and fault)
+    if recovers:
+        for each in covered:
+            recover_version(locks.connection, each.name, each.versions, each.version.version)
+            locks.lock(each.name)
+        fault, detail = segment_fault(store, copy, keyring, whole=True)
+    if recovers or fault:
+        note_piece(copy, fault, detail, now)
+    objects = len(covered) if recovers else 0
+    if fault:
+        error = f"still {fault}: {detail}; restore from the copy in another repository"
+        return Recovered(copy.path, objects, error)
+    return Recovered(copy.path, objects, _why_unread(copy) if doubtful else "")
 
 
-def _registered(locks: BucketLocks, copy: SegmentCopy) -> list[_PieceObject]:
+def _why_unread(copy: SegmentCopy) -> str:
+    """Return why a piece could not be read to its end; blank where it was."""
+    try:
+        if copy.key_id:
+            load_keys().find(copy.key_id)
+    except KeyUnavailable as exc:
+        return f"whether its bytes are right is unknown without key {copy.key_id}: {exc}"
+    return ""
+
+
+def _registered(locks: BucketLocks, copy: SegmentCopy) -> _FoundPiece:
     found = list_versions(locks.connection, copy.path.removesuffix(DATA_SUFFIX))
     name = manifest_of(copy.path)
     manifests = [each for each in found.get(name, ()) if _is_manifest(locks, copy, name, each)]
@@ -93,10 +121,11 @@ def _registered(locks: BucketLocks, copy: SegmentCopy) -> list[_PieceObject]:
     before = [each for each in data if each.stored_at <= manifests[-1].stored_at]
     sizes = {copy.stored_bytes - manifest.size for manifest in manifests}
     before = [each for each in before if each.size in sizes] or before
-    return [
+    objects = (
         _PieceObject(copy.path, (before or data[-1:])[0], found[copy.path]),
         _PieceObject(name, manifests[0], found[name]),
-    ]
+    )
+    return _FoundPiece(objects, certain=bool(before))
 
 
 def _is_manifest(locks: BucketLocks, copy: SegmentCopy, name: str, version: StoredVersion) -> bool:

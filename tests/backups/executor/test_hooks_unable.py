@@ -16,7 +16,9 @@ from backups.hooks.definition import Hook, HookResult
 from backups.hooks.owed import run_owed
 from backups.hooks.rows import write_rows
 from backups.hooks.run import run_hook
+from backups.hooks.run_command import HookWatch
 from backups.hooks.selection import hooks_for
+from backups.hooks.variables import HookMoment
 from backups.jobs.request import create_backup_job
 from backups.models import HookRun, Instance, Job, JobLogLine, Repository
 from backups.running.run import Run
@@ -141,10 +143,10 @@ def test_one_that_raises_holds_up_no_other(
 
     job = lost_job(orders, both)
 
-    def run_or_raise(hook: Hook, *words: object) -> HookResult:
+    def run_or_raise(hook: Hook, job: Job, moment: HookMoment, watch: HookWatch) -> HookResult:
         if hook.name == "odd":
             raise ValueError("not seen before")
-        return run_hook(hook, *words)  # type: ignore[arg-type]
+        return run_hook(hook, job, moment, watch)
 
     monkeypatch.setattr(owed, "run_hook", run_or_raise)
     assert run_owed() == 1

@@ -282,3 +282,23 @@ def test_a_copy_of_which_nothing_is_left_can_be_purged(copy: BackupCopy) -> None
     copy.refresh_from_db()
     assert (copy.fault, copy.locked_until) == (CopyFault.MISSING, None)
     assert purge(copy, force=True).status == JobStatus.SUCCEEDED
+
+
+def test_a_copy_that_is_unsound_after_its_recovery_is_no_success(copy: BackupCopy) -> None:
+    where = pack_of(copy)
+    (registered,) = [
+        version["VersionId"]
+        for version in calls().list_object_versions(Bucket=where["Bucket"])["Versions"]
+        if version["Key"] == where["Key"]
+    ]
+    with time_machine.travel(now() + DAY):
+        calls().put_object(**where, Body=b"ransom")
+    past = {"Mode": "GOVERNANCE", "RetainUntilDate": now() - DAY}
+    calls().put_object_retention(**where, VersionId=registered, Retention=past)
+    calls().delete_object(**where, VersionId=registered)
+    with time_machine.travel(now() + 2 * DAY):
+        assert check_copies(now()) == 1
+        calls().delete_object(**where)
+        ended = run_command("recoverversions", "offsite", "--json")
+    assert ended.exit_code == 1
+    assert ended.json()["failed"][copy.backup.label].startswith("still changed: ")

@@ -126,3 +126,62 @@ def test_pieces_that_somebody_deleted_or_overwrote_are_recovered(
     assert check_segments(now()) == 0
     # Once is enough, though the registered versions may be below their copies now.
     assert run_command("recoverversions", "offsite", "--json").json()["recovered"] == {}
+
+
+@pytest.fixture
+def piece(
+    archive: BinlogArchive,
+    timeline: BinlogTimeline,
+    proxy: BadProxy,
+    key_file: Path,
+    settings: Settings,
+) -> SegmentCopy:
+    """A piece in a locked bucket, over which somebody wrote as many other bytes a day later."""
+    bucket = make_bucket(proxy.url, settings, lock_days=20)
+    archive.repositories.set([bucket])
+    store_files(archive, timeline, 1)
+    copy = SegmentCopy.objects.get()
+    with time_machine.travel(now() + DAY):
+        where = place_of(copy)
+        size = calls().head_object(**where)["ContentLength"]
+        calls().put_object(**where, Body=bytes(size))
+    return copy
+
+
+def place_of(copy: SegmentCopy) -> dict[str, str]:
+    bucket, _, prefix = copy.repository.path.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": f"{prefix}/{copy.path}"}
+
+
+def test_without_its_key_no_covered_piece_counts_as_sound(
+    piece: SegmentCopy, key_file: Path
+) -> None:
+    key_file.rename(key_file.with_name("away"))
+    ended = run_command("recoverversions", "offsite", "--json")
+    answer = ended.json()
+    assert (ended.exit_code, answer["recovered"]) == (1, {})
+    assert f"unknown without key {piece.key_id}: key file" in answer["failed"][piece.path]
+    key_file.with_name("away").rename(key_file)
+    answer = run_command("recoverversions", "offsite", "--json").json()
+    assert (answer["recovered"], answer["failed"]) == ({piece.path: 1}, {})
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+def test_a_piece_whose_registered_version_is_gone_is_no_success(
+    piece: SegmentCopy, key_file: Path, with_key: bool
+) -> None:
+    where = place_of(piece)
+    found = calls().list_object_versions(Bucket=where["Bucket"], Prefix=where["Key"])["Versions"]
+    (registered,) = [v for v in found if v["Key"] == where["Key"] and not v["IsLatest"]]
+    where["VersionId"] = registered["VersionId"]
+    past = {"Mode": "GOVERNANCE", "RetainUntilDate": now() - DAY}
+    calls().put_object_retention(**where, Retention=past)
+    calls().delete_object(**where)
+    if not with_key:
+        key_file.unlink()
+    ended = run_command("recoverversions", "offsite", "--json")
+    (error,) = ended.json()["failed"].values()
+    assert ended.exit_code == 1
+    assert ("still changed: " if with_key else f"without key {piece.key_id}") in error
+    piece.refresh_from_db()
+    assert piece.fault == ("changed" if with_key else "")
