@@ -91,7 +91,8 @@ def run_upgrader(run: Run, server: PrivateServer, program: UpgradeProgram) -> No
         end = "\n".join(said[-_LAST_LINES:])
         fail_if_disk_full(f"{end}\n{server.log.tail(100)}", server.folder)
         raise EngineError(
-            f"{UPGRADER} ended with {exit_code}:\n{end}", hint="Read the job's log for the table."
+            f"mariadb-upgrade ended with {exit_code}:\n{end}",
+            hint="Read the job's log for the table.",
         )
 
 

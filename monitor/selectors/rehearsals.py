@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
+from backups.catalog.rehearsals import rehearsals_of
 from backups.models import Backup, Instance, Rehearsal
 
 SHOWN = 5
 
 
 def rehearsals_of_backup(backup: Backup) -> Sequence[Rehearsal]:
-    """Return the newest on the bytes of its copies that are registered now."""
-    current = _rows().filter(copy__backup=backup, manifest_digest=F("copy__manifest_digest"))
-    return list(current[:SHOWN])
+    """Return the newest on its bytes."""
+    return list(rehearsals_of(backup).select_related("copy__backup")[:SHOWN])
 
 
 def rehearsals_of_instance(instance: Instance) -> Sequence[Rehearsal]:

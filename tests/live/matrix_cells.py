@@ -43,9 +43,7 @@ class Cell:
     @property
     def nonsense(self) -> str:
         """Why there is nothing to see here; blank where there is."""
-        if self.operation is Operation.REHEARSAL and (
-            self.stage in RESTORED or self.fault not in (WORKER, ENGINE, FULL)
-        ):
+        if self.operation is Operation.REHEARSAL and self.fault not in self._of_rehearsal:
             return AS_TESTED
         if self.fault == ENGINE and self.stage not in WITH_ENGINE:
             return NO_ENGINE
@@ -55,14 +53,22 @@ class Cell:
             return NO_SSH
         return ""
 
+    @property
+    def _of_rehearsal(self) -> tuple[str, ...]:
+        """Which faults a rehearsal may take otherwise than a restore test."""
+        if self.stage in RESTORED:
+            return ()
+        return (WORKER, ENGINE, FULL) if self.stage in UPGRADING else (WORKER,)
+
 
 # Only where a restore goes on to a moment: tests/live/test_recovery.py.
 OF_REPLAYS = {
     "find transactions", "take over", "replay", "start at moment", "check at moment",
     "record drill",
 }  # fmt: skip
-# A rehearsal has these of a restore test.
+# A rehearsal has these of a restore test, and in the next ones a server starts as in none.
 RESTORED = {"check target", "extract", "prepare"}
+UPGRADING = {"clean shutdown", "upgrade", "start upgraded"}
 CELLS = [
     Cell(operation, stage.name, fault)
     for operation, plan in PLANS.items()

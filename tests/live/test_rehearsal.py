@@ -13,7 +13,7 @@ from pytest_django import Settings
 from backups.models import Backup, Evidence, Rehearsal
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import program
-from tests.commands import Ended
+from tests.commands import Ended, run_command
 from tests.live import clone_jobs
 from tests.live.faults import Place, make_place
 from tests.live.mysql import PrivateMysql
@@ -72,6 +72,9 @@ def test_a_backup_is_upgraded_and_checked(place: Place) -> None:
     assert str(rehearsal).startswith(f"restores and upgrades to {release}: yes, ")
     assert rehearsal.origin == f"MariaDB {version_of(program('mariadbd'))}"
     assert_all_was_done(rehearsal)
+    shown = run_command("showbackup", Backup.objects.get().label, "--json").json()
+    assert shown["rehearsals"] == [f"{rehearsal}, {rehearsal.created_at:%Y-%m-%d}"]
+    assert shown["proof"] == "not proven yet"
     # It is no proof of the backup.
     assert not Evidence.objects.exists()
     assert list((place.folder / "scratch").iterdir()) == []

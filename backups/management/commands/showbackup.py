@@ -19,12 +19,15 @@ from backups.catalog.contents import (
 )
 from backups.catalog.copies import named_copy
 from backups.catalog.evidence import load_proofs
+from backups.catalog.rehearsals import rehearsals_of
 from backups.catalog.restorable import SOUND, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.retention_words import judge_backups, retention_words
 from backups.models import Backup, BackupCopy, JobUsage
 from backups.table_choice import choice_in_words
 from backups.units import format_bytes, format_duration
+
+_REHEARSALS = 5
 
 
 class Command(MooringCommand):
@@ -91,6 +94,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
             load_proofs([backup])[backup.pk],
             load_conditions([backup.pk]).get(backup.pk, SOUND),
         ),
+        **_rehearsals(backup),
         "retention": retention_words(judge_backups([backup], now()).get(backup.pk, [])),
         **({"expired": copy.expire_reason} if copy.expire_reason else {}),
     }
@@ -104,6 +108,12 @@ def _requests(backup: Backup) -> dict[str, object]:
         for usage in counted
     ]
     return {"requests": words} if words else {}
+
+
+def _rehearsals(backup: Backup) -> dict[str, object]:
+    """Say which upgrades were rehearsed on it; nothing where none was."""
+    words = [f"{each}, {each.created_at:%Y-%m-%d}" for each in rehearsals_of(backup)[:_REHEARSALS]]
+    return {"rehearsals": words} if words else {}
 
 
 def _missing_copies(backup: Backup) -> dict[str, object]:
