@@ -53,6 +53,8 @@ class CopyFacts:
     tool_version: str = ""
     lock_time: timedelta | None = None
     details: CopyDetails = field(default_factory=CopyDetails)
+    # What did not go as requested, although the copy is whole.
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.lock_wait_seconds is not None and self.lock_wait_seconds < 1:
             raise BadInput(f"lock_wait_seconds is {self.lock_wait_seconds}: at least 1 is needed")
+
+    @property
+    def skipped_stages(self) -> frozenset[str]:
+        """Sub-operations of the engine that a copy with these options does not have."""
+        return frozenset()
 
     @property
     def lock_wait(self) -> int:
@@ -89,6 +96,8 @@ class CopyRequest(Generic[OwnOptions]):
     sealed: bool = False
     # May hold what has to wait.
     spool_folder: Path | None = None
+    # Of the instance, as it reported it; blank is unknown.
+    data_folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,10 @@ class CopyObserver(Protocol):
 
     def log(self, source: str, text: str, level: str = "info") -> None:
         """Log a line of the engine; ``level`` is info, warning or error."""
+        ...
+
+    def process_started(self, group: int, started: float) -> None:
+        """Record a process group that the copy goes on with, in the thread of its records."""
         ...
 
     def expect(self, *, raw_bytes: int, files: int) -> None:

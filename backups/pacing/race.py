@@ -39,8 +39,9 @@ class Race:
             self._begins = self._start_from(redo)
 
     def end(self) -> None:
-        """All redo that the copy needs has been read."""
+        """All redo that the copy needs has been read; or the engine begins once more."""
         self._on = False
+        self._begins, self._received, self._scanned = None, 0, 0
 
     def receive(self, count: int) -> None:
         """Count bytes of redo that have arrived."""

@@ -63,8 +63,12 @@ def _certificates(login: Login) -> dict[str, str]:
     return {name: path for name, path in {**named, "key": files.key}.items() if path}
 
 
-def backup_argv(login: Login, *, threads: int) -> list[str]:
-    """Return the command that streams a full copy to stdout."""
+def backup_argv(login: Login, *, threads: int, exclude: str = "") -> list[str]:
+    """Return the command that streams a full copy to stdout.
+
+    ``exclude`` is an extended regular expression; tables that it fits are left out. The tool's
+    ``--databases-exclude`` has a list of names, and leaves out all of their schemas.
+    """
     return [
         TOOL,
         # Accepted only as the first option.
@@ -78,6 +82,7 @@ def backup_argv(login: Login, *, threads: int) -> list[str]:
         # With one it does not say when it begins to copy: the redo log would stay unguarded.
         f"--parallel={max(threads, 2)}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
+        *([f"--tables-exclude={exclude}"] if exclude else []),
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",
     ]
