@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backups.engines.clone import CloneOptions
+from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import Refused
 from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.copying import create_copying_job, target_of
@@ -55,6 +56,9 @@ def rerun(job: Job, *, requested_by: User) -> Job:
             repositories=list(job.repositories.all()),
             save_foreign_tables=(
                 options.save_foreign_tables if isinstance(options, CloneOptions) else None
+            ),
+            optimistic=(
+                options if isinstance(options, MariadbOptions) and options.optimistic else None
             ),
             requested_by=requested_by,
         )
