@@ -209,7 +209,7 @@ class OptimisticCopy:
                 yield FileRemoved(number)
 
     def _end_stages(self) -> None:
-        """Say that the tool, which was ended, neither reads redo nor holds a lock any more."""
+        """Report that the tool was ended: it no longer reads redo or holds a lock."""
         for name in (REDO_COPY, BACKUP_LOCK):
             self._observer.stage_ended(name, datetime.now(UTC))
 

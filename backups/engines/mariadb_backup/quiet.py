@@ -128,7 +128,7 @@ def _is_other(before: TableLook, now: TableLook | None) -> bool:
     return (
         now.files[DEFINITION] != before.files[DEFINITION]
         or (latest.device, latest.inode) != (rows.device, rows.inode)
-        # A file that was made anew may have got the number of the old one.
+        # A new file may have got the inode number of the old one.
         or now.space_id != before.space_id
     )
 

@@ -42,24 +42,7 @@ class Command(MooringCommand):
             action=BooleanOptionalAction,
             help="MySQL: save tables of other engines by SELECT. Default: the instance's setting.",
         )
-        parser.add_argument(
-            "--optimistic",
-            action="store_true",
-            help="MariaDB: copy tables that nobody writes to first, without redo and lock, and the "
-            "others as usual.",
-        )
-        parser.add_argument(
-            "--optimistic-time",
-            metavar="AGE",
-            help="With --optimistic: how long a quiet table's files did not change, as 30m, 2h or "
-            "1d. Default: 1h.",
-        )
-        parser.add_argument(
-            "--optimistic-busy-tables",
-            metavar="PATTERNS",
-            help="With --optimistic: tables that are never quiet, as schema.table with * and ?, "
-            "separated by spaces.",
-        )
+        _add_optimistic(parser)
         parser.add_argument(
             "--foreground",
             action="store_true",
@@ -90,4 +73,25 @@ def _optimistic(options: dict[str, Any]) -> MariadbOptions | None:
         optimistic=options["optimistic"],
         optimistic_seconds=None if age is None else parse_age(age),
         optimistic_busy_tables=busy,
+    )
+
+
+def _add_optimistic(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--optimistic",
+        action="store_true",
+        help="MariaDB: copy tables that nobody writes to first, without redo and lock, and the "
+        "others as usual.",
+    )
+    parser.add_argument(
+        "--optimistic-time",
+        metavar="AGE",
+        help="With --optimistic: how long a quiet table's files did not change, as 30m, 2h or "
+        "1d. Default: 1h.",
+    )
+    parser.add_argument(
+        "--optimistic-busy-tables",
+        metavar="PATTERNS",
+        help="With --optimistic: tables that are never quiet, as schema.table with * and ?, "
+        "separated by spaces.",
     )

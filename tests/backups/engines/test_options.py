@@ -36,7 +36,7 @@ def test_anything_else_is_no_age(text: str) -> None:
         ({"optimistic": True, "lock_wait_seconds": 0}, "lock_wait_seconds is 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused(asked: dict[str, Any], why: str) -> None:
+def test_what_contradicts_itself_is_refused(asked: dict[str, Any], why: str) -> None:
     with pytest.raises(BadInput, match=why):
         read_fields(MariadbOptions, asked)
 

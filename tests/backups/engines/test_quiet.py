@@ -1,4 +1,4 @@
-"""Which tables are quiet, what does one look at them later say, and what is the tool told?"""
+"""Which tables are quiet, which have changed since, and which does the tool leave out?"""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_two_tables_that_were_swapped_are_both_others() -> None:
     assert find_replaced(before, {"shop.one": two, "shop.two": one}) == {"shop.one", "shop.two"}
 
 
-def test_the_tool_is_told_these_tables_and_no_others() -> None:
+def test_the_tool_leaves_out_these_tables_and_no_others() -> None:
     pattern = exclusion(["shop.a@0020b", "shop.t$1", "my@002dshop.t"])
     assert pattern == "^(my@002dshop[.](t)|shop[.](a@0020b|t[$]1))$"
     for name in ("shop.a@0020b", "shop.t$1", "my@002dshop.t"):
@@ -136,7 +136,7 @@ def test_the_tool_is_told_these_tables_and_no_others() -> None:
         assert not re.search(pattern, name)
 
 
-def test_no_more_tables_are_quiet_than_the_tool_can_be_told() -> None:
+def test_no_more_tables_are_quiet_than_fit_the_tools_option() -> None:
     looks = {f"{number:064}.{'$' * 60}": look() for number in range(3000)}
     names = chosen(looks)
     assert 0 < len(names) < 3000
