@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,10 @@ class Eventful(Diary):
         super().__init__()
         self._before, self._started = before, started
 
-    def stage_ended(self, name: str, *moment: object, **more: object) -> None:  # type: ignore[override]
-        super().stage_ended(name, *moment, **more)  # type: ignore[arg-type]
+    def stage_ended(
+        self, name: str, at: datetime, *, lock_time: timedelta | None = None, detail: str = ""
+    ) -> None:
+        super().stage_ended(name, at, lock_time=lock_time, detail=detail)
         if name == QUIET_TABLES and self._before:
             self._before()
 
