@@ -77,6 +77,19 @@ def test_quiet_and_busy_tables_restore_together(
     assert_sound(tmp_path / "restored")
 
 
+def test_an_incremental_backup_goes_the_same_way(bank: PrivateServer, instance: Instance) -> None:
+    assert take().exit_code == 0
+    await_quiet(bank)
+    with Teller(bank.connect):
+        ended = take("--kind", "incremental", "--optimistic", "--optimistic-time", "1s")
+    assert ended.exit_code == 0, ended.stdout
+    backup = Backup.objects.get(kind="incremental")
+    details = details_of(backup)
+    assert isinstance(details, MariadbDetails) and details.optimistic is True
+    tested = run_command("testrestore", backup.label, "--foreground", "--json")
+    assert tested.exit_code == 0, tested.stdout
+
+
 def test_a_normal_backup_has_no_stage_of_quiet_tables(instance: Instance) -> None:
     assert take().exit_code == 0
     assert not JobStage.objects.filter(name="quiet tables").exists()

@@ -137,8 +137,8 @@ def _as_fit(names: Sequence[str]) -> list[str]:
     """Return the first ones, as many as ``exclusion`` can have."""
     fitting, length = [], 0
     for name in names:
-        # Each may be the only one of its schema, and have dollar signs only.
-        length += 3 * len(name) + 8
+        # Each may be the only one of its schema; a dollar sign takes three characters.
+        length += len(name) + 2 * name.count("$") + 8
         if length > MOST_WORD_BYTES:
             break
         fitting.append(name)
