@@ -30,6 +30,7 @@ HEADINGS: Mapping[str, str] = {
     "mariadb-burst": "Backups of MariaDB while a small redo log is written over",
     "mysql-burst": "Backups of MySQL while a small redo log is written over",
     "prepare": "Prepare with little and with more memory",
+    "optimistic": "Optimistic backups beside normal ones",
     "memory": "Resident memory of Mooring's process",
 }
 

@@ -288,7 +288,8 @@ class Catalog:
         """Add stages, events and a log, as far back as anybody looks."""
         failed = night.fault[0] if job.status in BAD else ""
         at, position, copying = night.started_at, 0, None
-        engine = engine_named(job.engine).stages
+        kind = engine_named(job.engine)
+        engine = [name for name in kind.stages if name not in kind.options().skipped_stages]
         for name in (*stages_before(job), "copy", *engine, *STAGES_AFTER):
             inner = name in engine
             if copying is None and inner:

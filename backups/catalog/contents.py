@@ -16,6 +16,7 @@ from typing import NamedTuple
 from backups.access import identity_of, store_of
 from backups.archive.contents import Contents, StoredFile
 from backups.archive.reader import BackupReader
+from backups.innodb.names import decode_name
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, BackupTables
 from backups.states import CHOSEN_KINDS
@@ -42,8 +43,6 @@ TABLE_SUFFIXES = frozenset(
 DEFINITION_SUFFIX = ".frm"
 # Of each kind; a row of so many has about a megabyte, and is read in a tenth of a second.
 MAX_LISTED = 50_000
-# The server writes a character that is invalid in a file name as @ and its code point.
-_ENCODED = re.compile(r"@([0-9a-f]{4})")
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
 
 
@@ -178,8 +177,3 @@ def table_of(path: str) -> tuple[str, str] | None:
     if not slash or "/" in name or not dot or suffix not in TABLE_SUFFIXES or schema[0] == "#":
         return None
     return decode_name(schema), decode_name(_PARTITION.split(stem)[0])
-
-
-def decode_name(encoded: str) -> str:
-    """Undo the encoding of identifiers in file names."""
-    return _ENCODED.sub(lambda match: chr(int(match.group(1), 16)), encoded)

@@ -56,6 +56,8 @@ class CopyFacts:
     tool_version: str = ""
     lock_time: timedelta | None = None
     details: CopyDetails = field(default_factory=CopyDetails)
+    # What did not go as requested, although the copy is whole.
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ class EngineOptions:
         parse_choice(self.include or (), self.exclude or ())
         if self.lock_wait_seconds is not None and self.lock_wait_seconds < 1:
             raise BadInput(f"lock_wait_seconds is {self.lock_wait_seconds}: at least 1 is needed")
+
+    @property
+    def skipped_stages(self) -> frozenset[str]:
+        """Sub-operations of the engine that a copy with these options does not have."""
+        return frozenset()
 
     @property
     def lock_wait(self) -> int:
@@ -103,6 +110,8 @@ class CopyRequest(Generic[OwnOptions]):
     spool_folder: Path | None = None
     # Of a partial copy, as the server names files: "schema/table". None: everything.
     chosen: tuple[str, ...] | None = None
+    # Of the instance, as it reported it; blank is unknown.
+    data_folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,10 @@ class CopyObserver(Protocol):
 
     def log(self, source: str, text: str, level: str = "info") -> None:
         """Log a line of the engine; ``level`` is info, warning or error."""
+        ...
+
+    def process_started(self, group: int, started: float) -> None:
+        """Record a process group that the copy goes on with, in the thread of its records."""
         ...
 
     def expect(self, *, raw_bytes: int, files: int) -> None:

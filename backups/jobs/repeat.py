@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backups.engines.clone import CloneOptions
+from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import Refused
 from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.copying import create_copying_job, target_of
@@ -60,6 +61,9 @@ def rerun(job: Job, *, requested_by: User) -> Job:
                 options.save_foreign_tables if isinstance(options, CloneOptions) else None
             ),
             choice=options.choice,
+            optimistic=(
+                options if isinstance(options, MariadbOptions) and options.optimistic else None
+            ),
             requested_by=requested_by,
         )
     assert job.copy is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -15,6 +15,7 @@ from backups import engines
 from backups.activity import current_actor, record
 from backups.engines import engine_named
 from backups.engines.clone import CloneOptions
+from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.jobs.destinations import default_destinations
 from backups.jobs.wake import wake as wake_job
@@ -62,6 +63,7 @@ def create_backup_job(
     repositories: Sequence[Repository] | None = None,
     save_foreign_tables: bool | None = None,
     choice: TableChoice | None = None,
+    optimistic: MariadbOptions | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
@@ -69,7 +71,7 @@ def create_backup_job(
 
     With AUTO instead of a kind it is decided when it runs whether a full one is due.
     ``save_foreign_tables`` None leaves it to the instance; ``choice`` has the tables of a partial
-    backup.
+    backup. ``optimistic`` are the options of such a backup; None takes another one.
     """
     refuse_unfit_kind(instance, kind)
     refuse_unfit_choice(kind, choice)
@@ -90,7 +92,7 @@ def create_backup_job(
         kind=first_kind(kind),
         requested_kind=kind,
         engine=instance.engine,
-        parameters=backup_parameters(instance, save_foreign_tables, choice).write(),
+        parameters=backup_parameters(instance, save_foreign_tables, choice, optimistic).write(),
     )
     return _create(job, requested_by, wake, repositories)
 
@@ -111,12 +113,21 @@ def refuse_unfit_choice(kind: str, choice: TableChoice | None) -> None:
 
 
 def backup_parameters(
-    instance: Instance, save_foreign_tables: bool | None, choice: TableChoice | None = None
+    instance: Instance,
+    save_foreign_tables: bool | None,
+    choice: TableChoice | None = None,
+    optimistic: MariadbOptions | None = None,
 ) -> BackupParameters:
     """Return the parameters of a backup job of the instance beyond its columns."""
     options, wait = engine_named(instance.engine).options, instance.lock_wait_seconds
+    if optimistic is not None and not issubclass(options, MariadbOptions):
+        refuse_optimistic(instance.engine)
     if choice is not None:
-        return BackupParameters(read_fields(options, {"lock_wait_seconds": wait, **choice.write()}))
+        chosen = {"lock_wait_seconds": wait, "optimistic": optimistic is not None} | choice.write()
+        known = {field.name for field in fields(options)}
+        return BackupParameters(
+            read_fields(options, {name: chosen[name] for name in chosen if name in known})
+        )
     if issubclass(options, CloneOptions):
         asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
         return BackupParameters(options(save_foreign_tables=asked, lock_wait_seconds=wait))
@@ -125,7 +136,17 @@ def backup_parameters(
             f"engine {instance.engine} has no option to save foreign tables",
             hint="Leave the option out: it copies the tables of every storage engine.",
         )
+    if optimistic is not None:
+        return BackupParameters(replace(optimistic, lock_wait_seconds=wait))
     return BackupParameters(options(lock_wait_seconds=wait))
+
+
+def refuse_optimistic(engine: str) -> NoReturn:
+    raise BadInput(
+        f"engine {engine} takes no optimistic backups: a clone copies all files first and then the "
+        "pages that changed meanwhile, so quiet tables cost no redo there",
+        hint="Leave the option out.",
+    )
 
 
 def scheduled_parameters(occurrence: Occurrence) -> BackupParameters:

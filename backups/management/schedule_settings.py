@@ -11,6 +11,7 @@ from django.db import models
 from backups.models import BackupSchedule
 from backups.models.schedule import AtWindowEnd
 from backups.schedules.copies import window_of
+from backups.table_choice import choice_in_words
 from backups.units import format_duration
 
 _LISTS = tuple(field.name for field in BackupSchedule._meta.many_to_many)
@@ -27,7 +28,8 @@ _SHOWN_BEFORE = ("name", "kind", "enabled", "cron", "time_zone", "full_cron", "w
 def settings_fields(schedule: BackupSchedule) -> dict[str, object]:
     """Return every setting by the name of its column."""
     columns: dict[str, object] = {name: _plain(getattr(schedule, name)) for name in _COLUMNS}
-    return columns | {name: _names(schedule, name) for name in _LISTS}
+    patterns = {name: schedule.options.get(name) or [] for name in ("include", "exclude")}
+    return columns | patterns | {name: _names(schedule, name) for name in _LISTS}
 
 
 def settings_rows(schedule: BackupSchedule) -> list[tuple[str, str]]:
@@ -40,6 +42,8 @@ def settings_rows(schedule: BackupSchedule) -> list[tuple[str, str]]:
     for name in ("groups", "tags"):
         if names := _names(schedule, name):
             rows.append((name, ", ".join(names)))
+    if chosen := choice_in_words(schedule.options):
+        rows.append(("tables", chosen))
     shown = {*_SHOWN_BEFORE, "copy_opens_at", "copy_closes_at"}
     rows += [
         (str(field.verbose_name), _written(getattr(schedule, field.name)))

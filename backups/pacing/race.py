@@ -42,8 +42,9 @@ class Race:
             self._begins = self._start_from(redo)
 
     def end(self) -> None:
-        """All redo that the copy needs has been read."""
+        """All redo that the copy needs has been read; or the engine begins once more."""
         self._on = False
+        self._begins, self._received, self._scanned = None, 0, 0
 
     def read_first(self) -> None:
         """The engine has read all that was written when the race began."""

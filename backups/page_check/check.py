@@ -14,12 +14,12 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.doublewrite import TRX_SYS_PAGE, doublewrite_pages
 from backups.innodb.formats import PageFormat
-from backups.innodb.verdict import Judgement, PageVerdict, identity, judge
+from backups.innodb.recognise import HEAD_BYTES, Tablespace, judge_in_place
+from backups.innodb.verdict import PageVerdict
 from backups.page_check.files import SYSTEM_NAME, is_tablespace, is_unreadable, system_files
 from backups.page_check.fragments import Fragments, PageKey
 from backups.page_check.heads import Heads
 from backups.page_check.later import LaterBytes
-from backups.page_check.recognise import HEAD_BYTES, Tablespace
 from backups.page_check.report import DamagedPage, PageReport
 
 SYSTEM_SPACE = 0
@@ -184,17 +184,3 @@ class PageCheck:
         space = self._heads.tablespace(self._files[key.file], -1, b"")
         assert space.form is not None, "a page was cut without knowing its size"
         return space, space.form
-
-
-def judge_in_place(page: bytes, space: Tablespace, form: PageFormat, position: int) -> Judgement:
-    """Check a page by its own header, and by its place in the file."""
-    judged = judge(page, form)
-    if judged.verdict is not PageVerdict.WHOLE:
-        return judged
-    number, space_id = identity(page, form)
-    astray = number != space.first_page + position
-    foreign = None not in (space_id, space.space_id) and space_id != space.space_id
-    if astray or foreign:
-        of = "" if space_id is None else f" of space {space_id}"
-        return Judgement(PageVerdict.DAMAGED, f"page {number}{of} is in its place")
-    return judged

@@ -17,9 +17,9 @@ from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.formats import PageFormat
+from backups.innodb.recognise import HEAD_BYTES, Tablespace, parse_first_page, recognise
 from backups.page_check.files import system_files
 from backups.page_check.other_heads import OtherHeads
-from backups.page_check.recognise import HEAD_BYTES, Tablespace, parse_first_page, recognise
 
 # The frame with page 0 is usually processed in another thread at the same time as the next ones.
 NEAR_FRAMES = 64

@@ -16,6 +16,7 @@ from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
 from backups.checks import failed
 from backups.engines import engine_named
+from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput
 from backups.hooks.checks import hook_checks
 from backups.jobs.request import create_backup_job
@@ -81,6 +82,7 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
             repositories=_selected(request),
             save_foreign_tables=_foreign_tables(request, instance),
             choice=_choice(request),
+            optimistic=MariadbOptions(optimistic=True) if "optimistic" in request.POST else None,
             requested_by=requesting_user(request),
         )
         return redirect("job-detail", job.pk)

@@ -13,6 +13,7 @@ class Diary:
         self.started: dict[str, datetime] = {}
         self.ended: dict[str, timedelta | None] = {}
         self.lines: list[tuple[str, str]] = []
+        self.processes: list[tuple[int, float]] = []
         self.expected: tuple[int, int] | None = None
         self._change = threading.Condition()
 
@@ -32,6 +33,10 @@ class Diary:
         with self._change:
             self.lines.append((level, text))
             self._change.notify_all()
+
+    def process_started(self, group: int, started: float) -> None:
+        with self._change:
+            self.processes.append((group, started))
 
     def expect(self, *, raw_bytes: int, files: int) -> None:
         with self._change:

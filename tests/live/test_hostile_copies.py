@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines.base import CopyRequest, EngineOptions, Login
-from backups.engines.mariadb_backup import MariadbBackup
+from backups.engines.base import CopyRequest, Login
+from backups.engines.mariadb_backup import MariadbBackup, MariadbOptions
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
 from backups.runners import LocalRunner
@@ -30,7 +30,7 @@ def made_once(mariadb: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("hostile") / "copy"
     folder.mkdir()
     login = Login(mariadb.user, mariadb.password, socket=mariadb.socket)
-    request = CopyRequest(login, LocalRunner(), EngineOptions())
+    request = CopyRequest(login, LocalRunner(), MariadbOptions())
     with MariadbBackup().copy(request, Diary()) as copy:
         write_out(copy.records(), folder)
     return folder

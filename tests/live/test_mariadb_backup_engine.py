@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from backups.archive.records import Data, FileClosed, FileOpened, FileRemoved, FileRenamed, Record
-from backups.engines.base import CopyRequest, EngineOptions, Login
+from backups.engines.base import CopyRequest, Login
 from backups.engines.mariadb_backup import MariadbBackup, MariadbDetails
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
+from backups.engines.mariadb_backup.log import STAGES
 from backups.engines.mariadb_backup.mbstream import read_records
+from backups.engines.mariadb_backup.options import MariadbOptions
 from backups.exceptions import EngineError, RunnerError
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners import LocalRunner, Runner, SshRunner
@@ -86,8 +88,8 @@ def login(server: PrivateServer) -> Login:
     return Login("backup", PASSWORD, socket=str(server.socket))
 
 
-def request_for(login: Login, runner: Runner, *, threads: int) -> CopyRequest[EngineOptions]:
-    return CopyRequest(login, runner, EngineOptions(), threads=threads)
+def request_for(login: Login, runner: Runner, *, threads: int) -> CopyRequest[MariadbOptions]:
+    return CopyRequest(login, runner, MariadbOptions(), threads=threads)
 
 
 def write_out(records: Iterator[Record], folder: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_copy_restores_to_the_same_tables(
     with MariadbBackup().copy(request_for(login, runner, threads=2), diary) as copy:
         write_out(copy.records(), target)
         facts = copy.facts()
-    assert tuple(diary.started) == MariadbBackup.stages
+    assert tuple(diary.started) == STAGES
     assert diary.ended.keys() == diary.started.keys()
     assert facts.lock_time is not None
     assert facts.lock_time == diary.ended["backup lock"]

@@ -110,6 +110,16 @@ class JobActsTestCase(TestCase):
                 self.assertEqual(again.parameters, {"save_foreign_tables": asked})
                 self.assertNotEqual(again, job)
 
+    def test_an_optimistic_backup_is_repeated_as_one(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED)
+        job.parameters = {"optimistic": True, "optimistic_seconds": 60}
+        job.save()
+        job.repositories.add(Repository.objects.first() or make_repository())
+        self.client.post(reverse("job-again", args=[job.pk]))
+        again = Job.objects.latest("id")
+        self.assertEqual(again.parameters, job.parameters)
+        self.assertNotEqual(again, job)
+
     def test_a_job_whose_row_cannot_be_read_has_its_page_and_is_not_repeated(self) -> None:
         job = make_job(self.orders, JobStatus.FAILED, Operation.VERIFY)
         job.copy, job.parameters = make_backup(self.orders, make_repository()), {"page": True}

@@ -6,11 +6,13 @@ from backups.engines.mariadb_backup.command import TOOL, prepare_argv
 from backups.engines.mariadb_backup.engine import MariadbBackup
 from backups.engines.mariadb_backup.errors import check_prepare
 from backups.engines.mariadb_backup.metadata import MariadbDetails
+from backups.engines.mariadb_backup.options import MariadbOptions
 
 __all__ = [
     "TOOL",
     "MariadbBackup",
     "MariadbDetails",
+    "MariadbOptions",
     "check_prepare",
     "prepare_argv",
 ]

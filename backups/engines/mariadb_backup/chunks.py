@@ -81,7 +81,7 @@ class Remove:
 Chunk = Piece | End | Seek | Rename | Remove
 
 
-class _Memory:
+class BlockMemory:
     """Read buffers; large blocks are reused once no view of them is left.
 
     Fresh memory consists of pages the kernel has to clear one by one, which costs more than
@@ -126,7 +126,7 @@ class ChunkReader:
     def __init__(self, source: BinaryIO | RawIOBase) -> None:
         # readinto() of a raw file fills our memory directly; a buffer would copy twice.
         self._source = source
-        self._memory = _Memory()
+        self._memory = BlockMemory()
         self.position = 0
 
     def chunks(self) -> Iterator[Chunk]:

@@ -81,8 +81,14 @@ def _certificates(login: Login) -> dict[str, str]:
     return {name: path for name, path in {**named, "key": files.key}.items() if path}
 
 
-def backup_argv(login: Login, *, threads: int, chosen: bool = False) -> list[str]:
-    """Return the command that streams a copy to stdout: of chosen tables, or of everything."""
+def backup_argv(
+    login: Login, *, threads: int, chosen: bool = False, exclude: str = ""
+) -> list[str]:
+    """Return the command that streams a copy to stdout: of chosen tables, or of everything.
+
+    ``exclude`` is an extended regular expression; tables that it fits are left out. The tool's
+    ``--databases-exclude`` has a list of names, and leaves out all of their schemas.
+    """
     return [
         TOOL,
         # Accepted only as the first option.
@@ -97,6 +103,7 @@ def backup_argv(login: Login, *, threads: int, chosen: bool = False) -> list[str
         f"--parallel={max(threads, 2)}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
         *([f"--databases-file={{{CHOSEN}}}"] if chosen else []),
+        *([f"--tables-exclude={exclude}"] if exclude else []),
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",
     ]

@@ -41,6 +41,12 @@ class MariadbDetails(CopyDetails):
     incremental: bool | None = None
     # Which plugins a restore has to load, by name: it asks before it reads the first byte.
     plugins: str | None = None
+    # Whether quiet tables were copied before the tool ran, how many and how large, and how often
+    # the tool was run in vain because one of them changed. None: that was not asked.
+    optimistic: bool | None = None
+    quiet_tables: int | None = None
+    quiet_bytes: int | None = None
+    late_attempts: int | None = None
 
 
 class MetadataCollector:

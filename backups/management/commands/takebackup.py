@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
 from backups.chains.planner import KINDS
+from backups.engines.mariadb_backup.options import MariadbOptions, parse_age
 from backups.executor.leftovers import clear_up_here
 from backups.jobs.request import create_backup_job
 from backups.management.backup_dry_run import dry_run
@@ -46,6 +47,7 @@ class Command(MooringCommand):
             action=BooleanOptionalAction,
             help="MySQL: save tables of other engines by SELECT. Default: the instance's setting.",
         )
+        _add_optimistic(parser)
         parser.add_argument(
             "--foreground",
             action="store_true",
@@ -66,7 +68,40 @@ class Command(MooringCommand):
             repositories=repositories or None,
             save_foreign_tables=options["save_foreign_tables"],
             choice=choice,
+            optimistic=_optimistic(options),
             wake=not options["foreground"],
         )
         console = self.progress_console(options)
         return run_and_follow(job, console, foreground=options["foreground"])
+
+
+def _optimistic(options: dict[str, Any]) -> MariadbOptions | None:
+    age, busy = options["optimistic_time"], options["optimistic_busy_tables"]
+    if not options["optimistic"] and age is None and busy is None:
+        return None
+    return MariadbOptions(
+        optimistic=options["optimistic"],
+        optimistic_seconds=None if age is None else parse_age(age),
+        optimistic_busy_tables=busy,
+    )
+
+
+def _add_optimistic(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--optimistic",
+        action="store_true",
+        help="MariaDB: copy tables that nobody writes to first, without redo and lock, and the "
+        "others as usual.",
+    )
+    parser.add_argument(
+        "--optimistic-time",
+        metavar="AGE",
+        help="With --optimistic: how long a quiet table's files did not change, as 30m, 2h or "
+        "1d. Default: 1h.",
+    )
+    parser.add_argument(
+        "--optimistic-busy-tables",
+        metavar="PATTERNS",
+        help="With --optimistic: tables that are never quiet, as schema.table with * and ?, "
+        "separated by spaces.",
+    )

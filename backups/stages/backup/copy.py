@@ -17,6 +17,7 @@ from backups.instances.facts import CURRENT, FLUSHED
 from backups.jobs.request import create_copy_job
 from backups.models import Backup
 from backups.models.job import LogLevel
+from backups.parameters import BackupParameters
 from backups.running.run import Run
 from backups.stages.backup.chosen import names_to_copy, note_missing
 from backups.stages.backup.copy_pace import CopyPace
@@ -36,7 +37,8 @@ class Copy(PlainStage[BackupWork]):
     name = "copy"
 
     def children(self, run: Run) -> Sequence[str]:
-        return engine_named(run.job.engine).stages
+        skipped = BackupParameters.of(run.job).options.skipped_stages
+        return [name for name in engine_named(run.job.engine).stages if name not in skipped]
 
     def run(self, run: Run, work: BackupWork) -> str:
         meter = run.new_meter()
@@ -89,6 +91,7 @@ class Copy(PlainStage[BackupWork]):
         if before is not None:
             refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
         work.pace = pace.facts()
+        run.problems += work.copy_facts.problems
 
 
 def _open_writer(run: Run, work: BackupWork, pace: CopyPace) -> ArchiveWriter:
@@ -141,4 +144,5 @@ def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,
         chosen=names_to_copy(work),
+        data_folder=work.facts.datadir if work.facts else "",
     )

@@ -98,6 +98,9 @@ class CopyPace:
         self._controller.engine_line(text)
         self._run.log(source, text, level)
 
+    def process_started(self, group: int, started: float) -> None:
+        self._run.process_started(group, started)
+
     def expect(self, *, raw_bytes: int, files: int) -> None:
         self._run.expect(raw_bytes=raw_bytes, files=files)
 

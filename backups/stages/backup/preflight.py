@@ -7,8 +7,9 @@ from dataclasses import replace
 from django.utils.timezone import now
 
 from backups.access import runner_of
-from backups.checks import Verdict
+from backups.checks import Check, Verdict
 from backups.engines import refuse_unfit_kind
+from backups.engines.mariadb_backup.options import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.instances.connection import login_of
 from backups.jobs.request import refuse_unfit_choice
@@ -16,6 +17,7 @@ from backups.models.job import LogLevel
 from backups.preflight.checks import refuse_if_failed, remember, run_checks
 from backups.preflight.clone_checks import INSTALL_PLUGIN, lacks_plugin
 from backups.preflight.clone_plugin import install_clone_plugin
+from backups.preflight.optimistic_check import check_optimistic
 from backups.preflight.same_files import note_unproven_files
 from backups.preflight.survey import Survey, clone_options_of
 from backups.programs.compatibility import CLONE
@@ -39,7 +41,7 @@ class RunPreflight(PlainStage[BackupWork]):
         work.preflight = run_checks(
             instance, work.stores, runner_of(instance), options, work.kind, work.choice
         )
-        checks = work.preflight.checks
+        checks = (*work.preflight.checks, *self._checks_of_options(work))
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
             run.log(self.name, f"{check.name}: {check.verdict}: {check.found}", level)
@@ -56,6 +58,13 @@ class RunPreflight(PlainStage[BackupWork]):
             remember(instance, work.facts, now(), raw_bytes=size)
         warnings = sum(check.verdict is Verdict.WARNING for check in checks)
         return f"{format_count(len(checks), 'check')}, {warnings} with a warning"
+
+    def _checks_of_options(self, work: BackupWork) -> list[Check]:
+        """Return what is checked because of what was asked of this backup."""
+        asked = work.asked.options
+        if isinstance(asked, MariadbOptions) and asked.optimistic and work.facts is not None:
+            return [check_optimistic(runner_of(work.job.instance), work.facts)]
+        return []
 
     def _install_missing_plugin(self, run: Run, survey: Survey) -> None:
         """Install it after the checks and only if allowed: a refused backup changes no server."""

@@ -7,12 +7,12 @@ import pytest
 from backups.archive.contents import Contents, StoredFile
 from backups.catalog.contents import (
     MAX_LISTED,
-    decode_name,
     group_by_table,
     pack_contents,
     table_of,
     unpack_contents,
 )
+from backups.innodb.names import decode_name
 
 
 def files(**sizes: int) -> Contents:

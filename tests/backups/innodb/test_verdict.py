@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from backups.innodb.formats import PageFormat, format_of
 from backups.innodb.pages import PageSize
+from backups.innodb.recognise import Tablespace, judge_in_place
 from backups.innodb.transparent import unpack_page
 from backups.innodb.verdict import CHECKSUM_WRONG, TORN, PageVerdict, identity, judge
-from backups.page_check.check import judge_in_place
-from backups.page_check.recognise import Tablespace
 from tests.backups.innodb.made_pages import (
     SPACE,
     compressed,

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from backups.catalog.copies import named_copy
+from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.executor.operations import exclusive_key
 from backups.jobs.cancel import request_cancel
@@ -46,6 +47,23 @@ def test_a_job_knows_whether_foreign_tables_are_saved(
     orders.engine, orders.save_foreign_tables = "clone", set_to
     job = create_backup_job(orders, save_foreign_tables=asked, wake=False)
     assert job.parameters == {"save_foreign_tables": saved}
+
+
+OPTIMISTIC = MariadbOptions(optimistic=True, optimistic_seconds=60)
+
+
+def test_an_optimistic_backup_knows_what_was_asked(orders: Instance, main: Repository) -> None:
+    orders.lock_wait_seconds = 5
+    orders.engine = "mariadb_backup"
+    job = create_backup_job(orders, optimistic=OPTIMISTIC, wake=False)
+    asked = {"optimistic": True, "optimistic_seconds": 60, "lock_wait_seconds": 5}
+    assert job.parameters == asked
+
+
+def test_a_clone_is_not_optimistic_and_says_why(orders: Instance, main: Repository) -> None:
+    orders.engine = "clone"
+    with pytest.raises(BadInput, match="a clone copies all files first and then the pages"):
+        create_backup_job(orders, optimistic=OPTIMISTIC, wake=False)
 
 
 def test_an_engine_that_copies_every_table_saves_none_besides(

@@ -1,4 +1,4 @@
-"""Which format and space id has a tablespace, judging by its first bytes, even if damaged?"""
+"""Which format and space id has a tablespace, by its first bytes, and does a page belong in it?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backups.innodb.formats import FLAGS_OFFSET, LARGEST_PAGE, PageFormat, format_of, known_formats
-from backups.innodb.verdict import PageVerdict, identity, judge
+from backups.innodb.verdict import Judgement, PageVerdict, identity, judge
 
 # Enough for two pages of the largest size.
 HEAD_BYTES = 2 * LARGEST_PAGE
@@ -56,3 +56,17 @@ def _ids(head: bytes, form: PageFormat) -> Iterator[int | None]:
             number, space_id = identity(page, form)
             if number == position:
                 yield space_id
+
+
+def judge_in_place(page: bytes, space: Tablespace, form: PageFormat, position: int) -> Judgement:
+    """Check a page by its own header, and by its place in the file."""
+    judged = judge(page, form)
+    if judged.verdict is not PageVerdict.WHOLE:
+        return judged
+    number, space_id = identity(page, form)
+    astray = number != space.first_page + position
+    foreign = None not in (space_id, space.space_id) and space_id != space.space_id
+    if astray or foreign:
+        of = "" if space_id is None else f" of space {space_id}"
+        return Judgement(PageVerdict.DAMAGED, f"page {number}{of} is in its place")
+    return judged
