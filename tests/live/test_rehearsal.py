@@ -83,7 +83,7 @@ def test_a_backup_is_upgraded_and_checked(place: Place) -> None:
 def assert_all_was_done(rehearsal: Rehearsal) -> None:
     assert rehearsal.job is not None and rehearsal.took is not None
     lines = list(rehearsal.job.log_lines.values_list("text", flat=True))
-    # The upgrade ran to its end, and as a user without rights.
+    # The upgrade ran to its end.
     assert "Phase 8/8: Running 'FLUSH PRIVILEGES'" in lines
     assert set(rehearsal.stages) >= {"prepare", "clean shutdown", "upgrade", "check upgraded"}
     tables = {f"{table['schema']}.{table['name']}": table for table in rehearsal.report["tables"]}
