@@ -123,14 +123,12 @@ def backup_parameters(
     if optimistic is not None and not issubclass(options, MariadbOptions):
         refuse_optimistic(instance.engine)
     if choice is not None:
-        chosen = {"lock_wait_seconds": wait, "optimistic": optimistic is not None} | choice.write()
-        known = {field.name for field in fields(options)}
-        return BackupParameters(
-            read_fields(options, {name: chosen[name] for name in chosen if name in known})
-        )
+        both = {} if optimistic is None else {"optimistic": True}
+        asked = {"lock_wait_seconds": wait, **choice.write(), **both}
+        return BackupParameters(read_fields(options, asked))
     if issubclass(options, CloneOptions):
-        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
-        return BackupParameters(options(save_foreign_tables=asked, lock_wait_seconds=wait))
+        saves = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return BackupParameters(options(save_foreign_tables=saves, lock_wait_seconds=wait))
     if save_foreign_tables:
         raise BadInput(
             f"engine {instance.engine} has no option to save foreign tables",

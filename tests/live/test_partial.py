@@ -146,7 +146,7 @@ def test_a_restore_test_of_it_proves_it_and_not_the_instance(instance: Instance)
     assert answer.level is Level.UNPROTECTED
     assert not restorable_backups().exists()
     replayed = run_command(
-        "restorebackup", backup.label, "--to", "/tmp/x", "--until", "2126-01-01Z"
+        "restorebackup", backup.label, "--to", "/tmp/x", "--until", "2126-01-01 00:00:00 UTC"
     )
     assert replayed.exit_code != 0
     assert "chosen tables only" in replayed.stderr

@@ -14,7 +14,7 @@ from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.executor.operations import exclusive_key
 from backups.jobs.cancel import request_cancel
-from backups.jobs.request import create_backup_job, create_restore_job
+from backups.jobs.request import backup_parameters, create_backup_job, create_restore_job
 from backups.jobs.wake import jobs_to_wake
 from backups.models import Instance, Job, Repository
 from backups.parameters import BackupParameters, parameters_of
@@ -227,6 +227,8 @@ def test_tables_are_chosen_for_partial_backups_only(orders: Instance, main: Repo
     asked = parameters_of(job)
     assert isinstance(asked, BackupParameters)
     assert asked.options.choice == choice
+    with pytest.raises(BadInput, match="a partial backup cannot be optimistic"):
+        backup_parameters(orders, None, choice, MariadbOptions(optimistic=True))
 
 
 def test_a_clone_takes_no_partial_backup(orders: Instance, main: Repository) -> None:
