@@ -42,7 +42,9 @@ ADMIN_POSTS = {
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
-OPERATED_PAGES = {"restore-wizard"}
+OPERATED_PAGES = {
+    "restore-wizard", "backup-inside-stored", "backup-compare", "backup-compare-tables",
+}  # fmt: skip
 ADMIN_PAGES = {
     "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
     "expiry", "copy-changed",
@@ -156,6 +158,8 @@ class EveryAddressTestCase(TestCase):
             "/jobs/999999/log/?after=0",
             "/backups/nothing@20260302T010000Z-F/",
             "/backups/nothing@20260302T010000Z-F/contents/",
+            "/backups/nothing@20260302T010000Z-F/inside/",
+            "/backups/nothing@20260302T010000Z-F/compare/",
             "/schedules/nothing/",
             "/calendar/nobody/2026-03-02/",
             "/calendar/orders-1/2026-02-31/",
