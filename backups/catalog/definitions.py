@@ -6,6 +6,7 @@ Only the frames with those bytes are read.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.conf import settings
 from backups.archive.contents import StoredFile
 from backups.archive.extract import extract
 from backups.archive.meter import Meter
+from backups.archive.reader import BackupReader
 from backups.catalog.copies import open_chain
 from backups.definitions.document import MOST_BYTES, PATH, Definitions, decode
 from backups.exceptions import ArchiveError
@@ -24,7 +26,11 @@ def load_definitions(copy: BackupCopy) -> Definitions | None:
 
     MooringError where the repository or a key is unavailable, or the copy is damaged.
     """
-    chain = open_chain(copy)
+    return read_definitions(open_chain(copy))
+
+
+def read_definitions(chain: Sequence[BackupReader]) -> Definitions | None:
+    """Return the same from the opened copies of a backup and of all that it needs."""
     listed = [file for file in chain[-1].manifest.contents.files if file.path == PATH]
     if not listed:
         return None
