@@ -213,7 +213,7 @@ def _others(before: Definitions | None, after: Definitions | None) -> Sequence[C
 
 def diff_of(before: str, after: str) -> Sequence[str]:
     """Return a unified diff of two statements, without passwords and without its heads."""
-    lines = [without_passwords(sql).splitlines() for sql in (before, after)]
-    found = list(difflib.unified_diff(*lines, lineterm="", n=2))[2:]
+    old, new = (without_passwords(sql).splitlines() for sql in (before, after))
+    found = list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
     # What differs was not shown: a password.
     return found or ("the definitions differ in a password",)

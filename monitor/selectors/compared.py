@@ -88,8 +88,7 @@ def view_comparison(comparison: Comparison, query: QueryDict) -> ComparedView:
         if (each.how == how if how else each.how != UNCHANGED)
         and search.lower() in each.full_name.lower()
     ]
-    page = Paginator(tables, PAGE_SIZE).get_page(query.get("page"))
-    rows: Page[ComparedRow] = Page([_row(each) for each in page], page.number, page.paginator)
+    rows = Paginator([_row(each) for each in tables], PAGE_SIZE).get_page(query.get("page"))
     kept = query.copy()
     kept.pop("page", None)
     return ComparedView(comparison, how, search, rows, kept.urlencode())

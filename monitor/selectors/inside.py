@@ -78,7 +78,7 @@ def load_inside(backup: Backup, query: QueryDict) -> InsideView | None:
 def find_row(backup: Backup, schema: str, name: str) -> TableRow | None:
     """Return the row of one table; None without such a table."""
     contents = stored_contents(backup)
-    rows = [] if contents is None else _table_rows(contents, schema, "")
+    rows = [] if contents is None or not schema else _table_rows(contents, schema, "")
     return next((row for row in rows if row.table.name == name), None)
 
 

@@ -50,9 +50,10 @@ def load_stored_table(label: str, schema: str, name: str) -> StoredTableView:
         StoredFileRow(each, partition_of(each.path)) for each in tables.get((schema, name), ())
     ]
     definitions = read_definitions(chain, most_bytes=MOST_DEFINITION_BYTES)
-    found, missing = "", ("the backup was taken without definitions",)
+    found = ""
+    missing: tuple[str, ...] = ("the backup was taken without definitions",)
     if definitions is not None:
-        missing = definitions.missing or ("the server listed no such table",)
+        missing = ("the server listed no such table", *definitions.missing)
         for each in definitions.objects:
             if (each.schema, each.name) == (schema, name) and each.kind in _KINDS:
                 found, missing = printable(without_passwords(each.sql)), ()

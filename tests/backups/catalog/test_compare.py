@@ -46,8 +46,8 @@ def pair(
     return full, take(orders, "incremental")
 
 
-def compared(before: Backup, after: Backup, **limits: int) -> Comparison:
-    return compare_copies(before.copies.get(), after.copies.get(), **limits)
+def compared(before: Backup, after: Backup) -> Comparison:
+    return compare_copies(before.copies.get(), after.copies.get())
 
 
 def hows(found: Comparison) -> dict[str, tuple[str, int | None]]:
@@ -94,7 +94,8 @@ def test_without_definitions(
 
 
 def test_no_more_is_read_than_a_limit(pair: tuple[Backup, Backup]) -> None:
-    found = compared(*pair, most_table_bytes=10, most_definition_bytes=10)
+    copies = [backup.copies.get() for backup in pair]
+    found = compare_copies(*copies, most_table_bytes=10, most_definition_bytes=10)
     assert {each.changed_blocks for each in found.tables} == {None}
     assert {each.definition for each in found.tables} == {"unknown"}
     assert len(found.unknown_because) == 3
