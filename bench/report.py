@@ -30,6 +30,7 @@ HEADINGS: Mapping[str, str] = {
     "mariadb-burst": "Backups of MariaDB while a small redo log is written over",
     "mysql-burst": "Backups of MySQL while a small redo log is written over",
     "prepare": "Prepare with little and with more memory",
+    "rows": "To the first row of one of eight tables in a backup",
     "memory": "Resident memory of Mooring's process",
 }
 

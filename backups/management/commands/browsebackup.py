@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from backups.activity import record
 from backups.archive.contents import StoredFile
 from backups.archive.reader import BackupReader
 from backups.catalog.contents import (
@@ -22,7 +23,9 @@ from backups.catalog.schemas import find_table, schemas_of, tables_of
 from backups.definitions.document import Definition
 from backups.definitions.written import printable, without_passwords
 from backups.exceptions import BadInput
+from backups.management.browsed_rows import add_row_options, rows_answer, wanted_rows
 from backups.management.output import Answer, MooringCommand, table
+from backups.models.activity import Verb
 from backups.units import format_bytes, format_count
 
 
@@ -33,9 +36,14 @@ class Command(MooringCommand):
         parser.add_argument("label")
         parser.add_argument("name", nargs="?", default="", help="SCHEMA, or SCHEMA.TABLE.")
         parser.add_argument("--repository", help="Read the copy in this repository.")
+        add_row_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
         label, name = options["label"], options["name"]
+        if options["rows"]:
+            wanted = wanted_rows(label, options)
+            record(Verb.VIEWED, wanted.copy.backup, details={"table": str(wanted.table)})
+            return rows_answer(wanted, options)
         chain = open_chain(named_copy(label, options["repository"]))
         contents = group_by_table(chain[-1].manifest.contents)
         if not name:
@@ -138,7 +146,7 @@ def _definition_of(
     for each in definitions.objects:
         if (each.schema, each.name) == found[:2] and each.kind in ("table", "sequence", "view"):
             return each, ()
-    return None, definitions.missing or ["the server listed no such table"]
+    return None, ["the server listed no such table", *definitions.missing]
 
 
 def _table_fields(found: TableContent) -> dict[str, object]:
