@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
@@ -30,6 +31,7 @@ from backups.instances import reachability
 from backups.jobs import wake
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
+from backups.opened_tables import session
 from backups.restores import due as due_tests
 from backups.retention import binlogs, expiry, pruning, renewal
 from backups.running import samples
@@ -109,6 +111,18 @@ def read_one_history(instance_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def keep_table_open(opening_id: int) -> None:
+    """Keep a table of a backup open for an admin. Safe to deliver twice: one of them claims it."""
+    session.keep_open(opening_id)
+
+
+@worker_shutting_down.connect
+def close_tables(**_: object) -> None:
+    """Have open tables closed, so that this process can end."""
+    session.ENDING.set()
+
+
+@shared_task(ignore_result=True)
 @records_heartbeat
 def fail_lost_jobs() -> None:
     """Mark jobs as lost whose workers have stopped renewing their lease."""
@@ -123,8 +137,9 @@ def fail_lost_jobs() -> None:
 @alone
 @records_heartbeat
 def clear_up() -> None:
-    """Remove the bytes that ended jobs left behind."""
+    """Remove the bytes that ended jobs left behind, and close tables whose process has ended."""
     remove_leftovers()
+    session.close_lost(now())
 
 
 @shared_task(ignore_result=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from backups.engines.mariadb_backup.command import TOOL
 from bench.database import Database
-from bench.measure import MIB, Watched, run_watched, tree_bytes
+from bench.measure import MIB, BenchError, Watched, run_watched, tree_bytes
 from scripts.state_folder import prepare_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +50,16 @@ class Finished:
             "stored_bytes": self.stored_bytes,
             "engine_rss_mib": engine / MIB,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRow:
+    """The first row of a table in a backup, and the process that showed it."""
+
+    # From the beginning of the command's own work to the row.
+    row_s: float
+    read_bytes: int
+    process: Watched
 
 
 class Mooring:
@@ -115,6 +125,15 @@ class Mooring:
         before = tree_bytes(self._repository)
         done = self._run("consolidatebackup", label, "--foreground", "--json")
         return _finished(done, tree_bytes(self._repository) - before)
+
+    def first_row(self, label: str, table: str) -> SeenRow:
+        """Show one row of a table in a backup; it must have one."""
+        done = self._run("browsebackup", label, table, "--rows", "--limit", "1", "--json")
+        # Any: what a command prints as JSON.
+        answer: dict[str, Any] = json.loads(done.output)
+        if len(answer["rows"]) != 1:
+            raise BenchError(f"{table} in {label} has no row")
+        return SeenRow(answer["seconds"], answer["read_bytes"], done)
 
     def packs(self, label: str) -> list[Path]:
         """Return the packs of a backup, in their order."""

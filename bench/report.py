@@ -31,6 +31,7 @@ HEADINGS: Mapping[str, str] = {
     "mysql-burst": "Backups of MySQL while a small redo log is written over",
     "prepare": "Prepare with little and with more memory",
     "optimistic": "Optimistic backups beside normal ones",
+    "rows": "To the first row of one of eight tables in a backup",
     "memory": "Resident memory of Mooring's process",
 }
 

@@ -35,7 +35,10 @@ class Link:
 
 PARTS = (
     SiteSection(
-        "Fleet", "fleet", ("fleet",), ("fleet", "group", "instance", "job", "backup", "copy")
+        "Fleet",
+        "fleet",
+        ("fleet",),
+        ("fleet", "group", "instance", "job", "backup", "copy", "opening"),
     ),
     SiteSection("Schedules", "schedules", ("schedules",), ("schedule", "expiry")),
     SiteSection("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),

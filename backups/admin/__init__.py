@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from backups.admin import activity, binlog, catalog, instance, job, repository, schedule
+from backups.admin import activity, binlog, catalog, instance, job, opening, repository, schedule
 
-__all__ = ["activity", "binlog", "catalog", "instance", "job", "repository", "schedule"]
+__all__ = ["activity", "binlog", "catalog", "instance", "job", "opening", "repository", "schedule"]

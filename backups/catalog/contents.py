@@ -44,6 +44,19 @@ DEFINITION_SUFFIX = ".frm"
 # Of each kind; a row of so many has about a megabyte, and is read in a tenth of a second.
 MAX_LISTED = 50_000
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
+_SUBPARTITION = re.compile(r"#sp#", re.IGNORECASE)
+_ENGINES = {
+    "ibd": "InnoDB",
+    "new": "InnoDB",
+    "isl": "InnoDB",
+    "MYD": "MyISAM",
+    "MYI": "MyISAM",
+    "MAD": "Aria",
+    "MAI": "Aria",
+    "ARZ": "ARCHIVE",
+    "CSV": "CSV",
+    "MRG": "MERGE",
+}
 
 
 class TableContent(NamedTuple):
@@ -57,6 +70,10 @@ class TableContent(NamedTuple):
     stored_bytes: int | None = None
     # Whether the base has one of its files, under whatever name.
     in_base: bool = False
+    # As its files' names say; blank is unknown.
+    engine: str = ""
+    # None where it was registered by a version that did not count them; 0 without any.
+    partitions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +155,9 @@ def unpack_contents(packed: bytes) -> BackupContents:
 
 def group_by_table(contents: Contents) -> BackupContents:
     """Group files by table, and add up their sizes."""
-    tables: dict[tuple[str, str], list[StoredFile]] = {}
-    others: list[StoredFile] = []
-    for file in contents.files:
-        key = table_of(file.path)
-        (others if key is None else tables.setdefault(key, [])).append(file)
+    tables, others = files_by_table(contents.files)
     rows = [_table(*key, parts, contents) for key, parts in sorted(tables.items())]
-    with_files = {
-        key
-        for key, parts in tables.items()
-        if any(not file.path.endswith(DEFINITION_SUFFIX) for file in parts)
-    }
+    with_files = {key for key, parts in tables.items() if has_data(parts)}
     return BackupContents(
         tables=[row for row in rows if row[:2] in with_files],
         definitions=[row for row in rows if row[:2] not in with_files],
@@ -158,11 +167,47 @@ def group_by_table(contents: Contents) -> BackupContents:
     )
 
 
+def files_by_table(
+    files: Iterable[StoredFile],
+) -> tuple[dict[tuple[str, str], list[StoredFile]], list[StoredFile]]:
+    """Return the files of each table by schema and name, and those of none."""
+    tables: dict[tuple[str, str], list[StoredFile]] = {}
+    others: list[StoredFile] = []
+    for file in files:
+        key = table_of(file.path)
+        (others if key is None else tables.setdefault(key, [])).append(file)
+    return tables, others
+
+
+def has_data(files: Iterable[StoredFile]) -> bool:
+    """Whether files of a name are of a table; a view has its definition only."""
+    return any(not file.path.endswith(DEFINITION_SUFFIX) for file in files)
+
+
 def _table(schema: str, name: str, files: Sequence[StoredFile], contents: Contents) -> TableContent:
     known = contents.blocks.sources if contents.blocks is not None else {}
     size = sum(file.size for file in files)
     in_base = any(file.number in known for file in files)
-    return TableContent(schema, name, len(files), size, _stored(files, contents), in_base)
+    stored, paths = _stored(files, contents), [file.path for file in files]
+    engine, partitions = engine_of(paths), count_partitions(paths)
+    return TableContent(schema, name, len(files), size, stored, in_base, engine, partitions)
+
+
+def engine_of(paths: Iterable[str]) -> str:
+    """Return the storage engine of a table's files; blank where they do not say one."""
+    engines = {_ENGINES.get(path.rpartition(".")[2], "") for path in paths} - {""}
+    return engines.pop() if len(engines) == 1 else ""
+
+
+def count_partitions(paths: Iterable[str]) -> int:
+    """Count the partitions of a table; subpartitions belong to theirs."""
+    return len({name for path in paths if (name := partition_of(path))})
+
+
+def partition_of(path: str) -> str:
+    """Return the name of the partition that a file belongs to; blank without any."""
+    found = _PARTITION.split(path.rpartition("/")[2].partition(".")[0], maxsplit=1)
+    return decode_name(_SUBPARTITION.split(found[1])[0]) if len(found) > 1 else ""
 
 
 def _stored(files: Iterable[StoredFile], contents: Contents) -> int | None:

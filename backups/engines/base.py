@@ -268,6 +268,15 @@ class Engine(Protocol[Options]):
         """
         ...
 
+    def prepare_part(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> None:
+        """Make a part of a copy ready for a server: its redo log names files that are not there.
+
+        EngineError where that cannot be done.
+        """
+        ...
+
     def restored_server(
         self,
         folder: Path,

@@ -24,6 +24,7 @@ from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, Job, KeptRestore, WantedCopy
 from backups.models.clock import shared
 from backups.models.wanted_copy import WantCause
+from backups.opened_tables.work_folder import remove_abandoned
 from backups.parameters import ExportParameters, RestoreParameters
 from backups.repositories.exported.writer import remove_unfinished
 from backups.repositories.layout import backup_folder, manifest_name
@@ -88,6 +89,7 @@ def clear_up_here(at: datetime) -> None:
 
 def remove_leftovers_of_host() -> int:
     """Remove what ended jobs left on this host: a tick on another one does not see it."""
+    remove_abandoned()
     return remove_leftovers(of_host=socket.gethostname())
 
 

@@ -28,6 +28,7 @@ from backups.models.rehearsal import Rehearsal
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule
+from backups.models.table_opening import TableOpening
 from backups.models.usage import JobUsage
 from backups.models.wanted_copy import WantedCopy
 
@@ -66,6 +67,7 @@ __all__ = [
     "Repository",
     "RepositorySpace",
     "SegmentCopy",
+    "TableOpening",
     "Tag",
     "TickHeartbeat",
     "WantedCopy",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
@@ -10,19 +9,11 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 
 from backups.catalog.contents import BackupContents, TableContent, stored_contents
+from backups.catalog.schemas import SchemaContent, largest_first, schemas_of
 from backups.models import Backup
 
 PAGE_SIZE = 100
 SCHEMAS_SHOWN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaContent:
-    """A schema and the total size of its tables."""
-
-    name: str
-    tables: int
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +52,12 @@ def view_contents(backup: Backup, query: QueryDict) -> ContentsView | None:
         if (not schema or table.schema == schema)
         and search.lower() in f"{table.schema}.{table.name}".lower()
     ]
-    tables.sort(key=lambda table: (-table.bytes, table.schema, table.name))
-    schemas = _schemas(contents.tables)
+    schemas = schemas_of(contents)
     return ContentsView(
         contents=contents,
         schemas=schemas[:SCHEMAS_SHOWN],
         hidden_schemas=max(0, len(schemas) - SCHEMAS_SHOWN),
         schema=schema,
         search=search,
-        page=Paginator(tables, PAGE_SIZE).get_page(query.get("page")),
+        page=Paginator(largest_first(tables), PAGE_SIZE).get_page(query.get("page")),
     )
-
-
-def _schemas(tables: list[TableContent]) -> list[SchemaContent]:
-    sizes_by_schema: defaultdict[str, list[int]] = defaultdict(list)
-    for table in tables:
-        sizes_by_schema[table.schema].append(table.bytes)
-    rows = [SchemaContent(name, len(sizes), sum(sizes)) for name, sizes in sizes_by_schema.items()]
-    return sorted(rows, key=lambda row: (-row.bytes, row.name))

@@ -112,6 +112,11 @@ class FakeEngine:
             watch.redo_applied(redo)
         return self.prepared
 
+    def prepare_part(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> None:
+        self.prepare(folder, watch, server=server, keys=keys)
+
     def restored_server(
         self,
         folder: Path,

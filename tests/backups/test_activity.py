@@ -22,9 +22,9 @@ COMMANDS = Path(__file__).resolve().parents[2] / "backups" / "management" / "com
 ME = pwd.getpwuid(os.getuid()).pw_name
 # They only look.
 READING = {
-    "checkcopies", "checkkeys", "doctor", "listbackups", "listbinlogs", "listdeletions",
-    "listhooks", "listschedules", "listtransactions", "showbackup", "showdefinition",
-    "showschedule",
+    "checkcopies", "checkkeys", "comparebackups", "doctor", "listbackups", "listbinlogs",
+    "listdeletions", "listhooks", "listschedules", "listtransactions", "showbackup",
+    "showdefinition", "showschedule",
     # A process; what is asked of it was recorded then.
     "receivebinlogs",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from django.test import TestCase
 from django.urls import URLPattern, reverse
 from django.utils.timezone import now
 
-from backups.models import Approval, InstanceGroup
+from backups.models import Approval, InstanceGroup, TableOpening
 from backups.models.wanted_copy import WantCause
 from backups.states import JobStatus
 from backups.transitions.wanted_copies import want_copy
@@ -39,13 +39,16 @@ ADMIN_POSTS = {
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
     "setting-group-delete", "instance-confirm-server",
     "instance-confirm-files", "expiry-confirm", "copy-accept", "approval-decide",
+    "backup-table-open", "opening-close",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
-OPERATED_PAGES = {"restore-wizard"}
+OPERATED_PAGES = {
+    "restore-wizard", "backup-inside-stored", "backup-compare", "backup-compare-tables",
+}  # fmt: skip
 ADMIN_PAGES = {
     "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
-    "expiry", "copy-changed",
+    "expiry", "copy-changed", "opening-detail", "opening-live",
 }  # fmt: skip
 ADMINS = ADMIN_PAGES | ADMIN_FORMS | ADMIN_POSTS
 
@@ -79,6 +82,9 @@ class EveryAddressTestCase(TestCase):
             "wanted": want_copy(copy.backup, make_repository("away"), WantCause.FAILED).pk,
             "approval": Approval.objects.create(
                 kind="purge", repository=copy.repository, copy=copy, expires_at=now(), facts={}
+            ).pk,
+            "opening": TableOpening.objects.create(
+                copy=copy, schema="shop", name="orders", requested_by="ada"
             ).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             # Schedules and channels are addressed by name, too.
@@ -156,6 +162,8 @@ class EveryAddressTestCase(TestCase):
             "/jobs/999999/log/?after=0",
             "/backups/nothing@20260302T010000Z-F/",
             "/backups/nothing@20260302T010000Z-F/contents/",
+            "/backups/nothing@20260302T010000Z-F/inside/",
+            "/backups/nothing@20260302T010000Z-F/compare/",
             "/schedules/nothing/",
             "/calendar/nobody/2026-03-02/",
             "/calendar/orders-1/2026-02-31/",

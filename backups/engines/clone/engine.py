@@ -43,6 +43,7 @@ from backups.engines.clone.details import CloneDetails, CloneOptions
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
 from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
+from backups.engines.clone.part import prepare_part
 from backups.engines.clone.restored import (
     DONOR_FILE,
     check_restore,
@@ -146,6 +147,11 @@ class CloneEngine:
         memory_bytes: int | None = None,
     ) -> Prepared:
         return prepare(folder, watch, server=server, memory_bytes=memory_bytes)
+
+    def prepare_part(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> None:
+        prepare_part(folder, watch, server=server)
 
     def restored_server(
         self,

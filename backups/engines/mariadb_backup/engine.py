@@ -138,6 +138,12 @@ class MariadbBackup:
             marked_crashed=marked,
         )
 
+    def prepare_part(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> None:
+        # It passes over what is not there.
+        self.prepare(folder, watch, server=server, keys=keys)
+
     def restored_server(
         self,
         folder: Path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,19 +11,10 @@ from rich.console import RenderableType
 from backups.catalog.copies import named_copy
 from backups.catalog.definitions import load_definitions
 from backups.definitions.document import Definition, Definitions
+from backups.definitions.written import printable, without_passwords
 from backups.exceptions import BadInput
 from backups.management.output import Answer, MooringCommand, table
 from backups.visible import visible
-
-# In a table of FEDERATED, CONNECT or SPIDER: user:password@host in an address, or an option.
-_PASSWORDS = (
-    re.compile(r"(?<=://)([^:@/\s'\"]*):[^@\n]*(?=@)"),
-    re.compile(
-        r"(?i)((?:\b|_)(?:password|pwd)\s*[= ]\s*)(?:\"[^\"]*\"|\\?'[^']*'|(?<==)[^\s,;&'\"]+)"
-    ),
-)
-
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Command(MooringCommand):
@@ -59,12 +49,6 @@ class Command(MooringCommand):
         return Answer(fields, [*shown, *(f"missing: {why}" for why in definitions.missing)])
 
 
-def without_passwords(sql: str) -> str:
-    """Return a statement without the passwords that addresses of other servers may hold."""
-    address, option = _PASSWORDS
-    return option.sub(r"\1'***'", address.sub(r"\1:***", sql))
-
-
 def _chosen(definitions: Definitions, name: str, label: str) -> Sequence[Definition]:
     if not name:
         return definitions.objects
@@ -80,12 +64,7 @@ def _chosen(definitions: Definitions, name: str, label: str) -> Sequence[Definit
 def _statement(definition: Definition) -> str:
     head = f"-- {definition.kind} {visible(definition.full_name)}"
     mode = f", sql_mode {definition.sql_mode}" if definition.sql_mode else ""
-    return f"{head}{mode}\n{_printable(without_passwords(definition.sql))};\n"
-
-
-def _printable(sql: str) -> str:
-    """Write out what would control a terminal: whoever may create a table chose its comment."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", visible(sql))
+    return f"{head}{mode}\n{printable(without_passwords(definition.sql))};\n"
 
 
 def _fields(definition: Definition, *, in_full: bool) -> dict[str, str]:

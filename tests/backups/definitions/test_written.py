@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backups.management.commands.showdefinition import without_passwords
+from backups.definitions.written import without_passwords
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""How does a server start on a part of a clone, where most tablespaces are missing?
+
+Crash recovery refuses to start if the redo log changes a tablespace that is not there, which it
+could not know from one that was lost. Told to go on all the same, it applies what it can, and after
+an orderly shutdown nothing is left to recover: the next start is an ordinary one. That is right
+only for a copy of which everybody knows that most is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from backups.engines.base import PrepareWatch
+from backups.engines.clone.restored import read_end_lsn, relay_line, restored_server
+from backups.engines.foreign_files import remove_foreign
+from backups.exceptions import EngineError
+from backups.programs.private_server import PrivateServer
+from backups.programs.redo_progress import RedoProgress
+
+# "Tablespace … was not found at …", for each that the redo log names, before it gives up.
+MISSING = "MY-012179"
+_GO_ON = {"innodb-force-recovery": "1"}
+
+
+def prepare_part(folder: Path, watch: PrepareWatch, *, server: str) -> None:
+    """Let a server recover what is there, and shut it down in order."""
+    for name in remove_foreign(folder):
+        watch.log("mooring", f"removed {name}: no clone contains such a file", "warning")
+    recovering = _server(folder, watch, server)
+    try:
+        _recover(recovering, watch)
+    except EngineError:
+        watch.check()
+        if MISSING not in recovering.log_end:
+            raise
+        watch.log("mooring", "its redo log names tables that are not wanted: they are passed over")
+        forced = _server(folder, watch, server)
+        forced.settings = replace(forced.settings, options={**forced.settings.options, **_GO_ON})
+        _recover(forced, watch)
+
+
+def _server(folder: Path, watch: PrepareWatch, server: str) -> PrivateServer:
+    redo = RedoProgress(read_end_lsn(folder))
+    watch.redo_applied(redo)
+    relay = partial(_relay, watch, redo)
+    return restored_server(folder, server=server, on_wait=watch.check, on_line=relay)
+
+
+def _relay(watch: PrepareWatch, redo: RedoProgress, line: str) -> None:
+    """Log a server's line, but those on each table that is missing: there may be a million."""
+    if "[Warning]" in line or MISSING in line:
+        watch.alive()
+    else:
+        relay_line(watch, redo, line)
+
+
+def _recover(server: PrivateServer, watch: PrepareWatch) -> None:
+    began = time.monotonic()
+    try:
+        with watch.ending_by(server.kill):
+            server.start()
+            watch.process_started(*server.process)
+        server.log.relay()
+        watch.check()
+        server.shut_down()
+    finally:
+        server.stop()
+    watch.log("mooring", f"recovered in {time.monotonic() - began:.1f} s")

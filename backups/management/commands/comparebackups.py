@@ -1,0 +1,101 @@
+"""Compares two backups table by table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import RenderableType
+
+from backups.catalog.compare import compare_copies
+from backups.catalog.comparison import UNCHANGED, ComparedTable, Comparison
+from backups.catalog.copies import named_copy
+from backups.definitions.written import printable
+from backups.management.output import Answer, MooringCommand, table
+from backups.units import format_bytes
+
+
+class Command(MooringCommand):
+    help = "Compare two backups by table: what was added, removed and changed, as far as known."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("earlier", metavar="LABEL")
+        parser.add_argument("later", metavar="LABEL")
+        parser.add_argument("--all", action="store_true", help="Show unchanged tables too.")
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        labels = options["earlier"], options["later"]
+        found = compare_copies(*map(named_copy, labels))
+        shown = [each for each in found.tables if options["all"] or each.how != UNCHANGED]
+        return Answer(
+            {
+                "earlier": labels[0],
+                "later": labels[1],
+                "counts": found.counts,
+                "tables": [_fields(each) for each in found.tables],
+                "definitions": [
+                    {"kind": each.kind, "name": each.name, "how": each.how, "diff": each.diff}
+                    for each in found.definitions
+                ],
+                "unknown_because": found.unknown_because,
+            },
+            [*_tables_shown(shown), *_definitions_shown(found), *_ending(found)],
+        )
+
+
+def _fields(each: ComparedTable) -> dict[str, object]:
+    return {
+        "schema": each.schema,
+        "name": each.name,
+        "how": each.how,
+        "definition": each.definition,
+        "bytes_before": each.bytes_before,
+        "bytes_after": each.bytes_after,
+        "changed_blocks": each.changed_blocks,
+        "changed_bytes": each.changed_bytes,
+        "diff": each.diff,
+    }
+
+
+def _tables_shown(shown: list[ComparedTable]) -> list[RenderableType]:
+    rows = [
+        (
+            each.how,
+            each.full_name,
+            each.definition,
+            "unknown" if each.changed_blocks is None else f"{each.changed_blocks:,}",
+            "unknown" if each.changed_bytes is None else format_bytes(each.changed_bytes),
+            _size(each.bytes_before),
+            _size(each.bytes_after),
+        )
+        for each in shown
+    ]
+    headings = ("how", "table", "definition", "blocks", "changed", "before", "after")
+    parts: list[RenderableType] = [
+        table(headings, rows, right="blocks,changed,before,after") if rows else "no table differs"
+    ]
+    for each in shown:
+        if each.diff:
+            parts += ["", f"-- table {each.full_name}", *map(printable, each.diff)]
+    return parts
+
+
+def _definitions_shown(found: Comparison) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for each in found.definitions:
+        parts += ["", f"-- {each.kind} {each.name}: {each.how}", *map(printable, each.diff)]
+    return parts
+
+
+def _ending(found: Comparison) -> list[RenderableType]:
+    counted = ", ".join(f"{count} {how}" for how, count in found.counts.items() if count)
+    return [
+        "",
+        f"tables: {counted or 'none'}",
+        *(f"unknown: {why}" for why in found.unknown_because),
+        "Blocks are compared as they are stored, before the redo log of a backup is applied.",
+    ]
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else format_bytes(size)

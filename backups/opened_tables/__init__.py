@@ -1,0 +1,1 @@
+"""How are a few tables of a backup opened in a private server of our own?"""

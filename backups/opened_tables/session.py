@@ -1,0 +1,206 @@
+"""Who keeps a table open that an admin looks at on a page, and when is it closed?
+
+One thread of a worker process owns the private server: it renews the lease of the row, and closes
+the table when it was not used for a while, was open for long, or somebody wants it closed. If the
+process dies, the kernel ends the server, and a tick closes the row and removes the folder. Pages
+ask the server through its socket; values of rows are written nowhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import pymysql
+from django.db import transaction
+from django.utils.timezone import now
+
+from backups.activity import record
+from backups.exceptions import EngineError, MooringError, Refused
+from backups.jobs.wake import celery_app
+from backups.logins.session import begin_session
+from backups.models import BackupCopy, TableOpening
+from backups.models.activity import Verb
+from backups.models.clock import shared
+from backups.opened_tables.names import TableName
+from backups.opened_tables.open import OpenedTables, open_tables
+from backups.opened_tables.quiet import QuietWatch
+from backups.opened_tables.rows import MOST_SECONDS, RowChoice, TableRows, fetch_rows_shown
+
+logger = logging.getLogger(__name__)
+
+KEEP_OPEN = "backups.tasks.keep_table_open"
+# Of the whole site: each takes memory, and a thread of the queue "outside".
+MOST_OPEN = 2
+LEASE = timedelta(seconds=60)
+LOOK_SECONDS = 2.0
+OPENING_SECONDS = 1800
+UNUSED = timedelta(minutes=10)
+LONGEST = timedelta(hours=1)
+UNCLAIMED = timedelta(minutes=2)
+KEPT_ROWS = timedelta(days=1)
+# Set when this process is to end.
+ENDING = threading.Event()
+
+
+def request_opening(copy: BackupCopy, table: TableName, *, requested_by: str) -> TableOpening:
+    """Have a table opened, or return the one that is open already; Refused if too many are."""
+    with transaction.atomic():
+        # Two requests at once: one after the other.
+        BackupCopy.objects.select_for_update().get(pk=copy.pk)
+        still = TableOpening.objects.filter(closed_at=None)
+        same = still.filter(
+            copy=copy, schema=table.schema, name=table.name, requested_by=requested_by
+        )
+        if (opening := same.filter(close_requested=False).first()) is not None:
+            return opening
+        if still.count() >= MOST_OPEN:
+            raise Refused(
+                f"{MOST_OPEN} tables of backups are open already",
+                hint=f"Close one, or wait: unused ones close after {UNUSED.seconds // 60} minutes.",
+            )
+        opening = TableOpening.objects.create(
+            copy=copy, schema=table.schema, name=table.name, requested_by=requested_by
+        )
+        record(Verb.VIEWED, copy.backup, details={"table": str(table)})
+    _send(opening)
+    return opening
+
+
+def _send(opening: TableOpening) -> None:
+    from kombu.exceptions import OperationalError
+
+    try:
+        celery_app().send_task(
+            KEEP_OPEN, (opening.pk,), queue="outside", expires=UNCLAIMED.total_seconds()
+        )
+    except OperationalError as exc:
+        # The row is closed by the tick, as nobody takes it.
+        logger.warning(
+            "%s is not opened: the message broker is unreachable: %s",
+            opening,
+            exc,
+            extra={"action": "opening_not_sent"},
+        )
+
+
+def keep_open(opening_id: int) -> None:
+    """Open a table and keep it until it is to be closed. Safe to deliver twice."""
+    opening = TableOpening.objects.select_related("copy__backup__instance", "copy__repository")
+    row = opening.get(pk=opening_id)
+    free = TableOpening.objects.filter(pk=row.pk, lease_expires_at=None, closed_at=None)
+    if not free.update(lease_expires_at=shared(now()) + LEASE, host=socket.gethostname()):
+        return
+    problem = ""
+    renewal = _Renewal(row)
+    try:
+        watch = QuietWatch(OPENING_SECONDS, renewal.look)
+        table = TableName(row.schema, row.name)
+        with open_tables(row.copy, [table], watch, read_only=True) as opened:
+            _publish(row, opened)
+            renewal.wait(opened)
+    except _Over:
+        pass
+    except MooringError as exc:
+        problem = f"{exc}. {exc.hint}".rstrip(". ")
+    except pymysql.Error as exc:
+        problem = f"the private server failed: {exc}"
+    _close(row, problem)
+
+
+class _Over(MooringError):
+    """The table is to be closed."""
+
+
+class _Renewal:
+    """Renews the lease of one row, as long as the table is to be open."""
+
+    def __init__(self, row: TableOpening) -> None:
+        self._row, self._looked_at = row, time.monotonic()
+
+    def look(self) -> None:
+        """Renew the lease now and then; _Over if the table is to be closed."""
+        if ENDING.is_set():
+            raise _Over("this process ends")
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        at = now()
+        renewed = TableOpening.objects.filter(
+            pk=self._row.pk, closed_at=None, close_requested=False
+        ).update(lease_expires_at=shared(at) + LEASE)
+        if not renewed or at - self._row.requested_at > LONGEST:
+            raise _Over("it is to be closed")
+
+    def wait(self, opened: OpenedTables) -> None:
+        """Return when the table was not used for a while; _Over as above."""
+        while not ENDING.wait(LOOK_SECONDS):
+            self.look()
+            if opened.server.pid is None:
+                raise EngineError("the private server has ended by itself")
+            self._row.refresh_from_db(fields=["used_at"])
+            if self._row.used_at is None or now() - self._row.used_at > UNUSED:
+                return
+
+
+def _publish(row: TableOpening, opened: OpenedTables) -> None:
+    at = now()
+    open_now = TableOpening.objects.filter(pk=row.pk, closed_at=None)
+    open_now.update(
+        socket=str(opened.server.socket),
+        opened_at=at,
+        used_at=at,
+        read_bytes=opened.read.read_bytes,
+    )
+
+
+def _close(row: TableOpening, problem: str) -> None:
+    still = TableOpening.objects.filter(pk=row.pk, closed_at=None)
+    if still.update(closed_at=now(), problem=problem):
+        logger.info("%s closed", row, extra={"action": "table_closed"})
+
+
+def close_lost(at: datetime) -> int:
+    """Close the rows whose process has ended, or that none took; forget old ones."""
+    still = TableOpening.objects.filter(closed_at=None)
+    lost = still.filter(lease_expires_at__lt=shared(at)).update(
+        closed_at=at, problem="the process that had it has ended"
+    )
+    unclaimed = still.filter(lease_expires_at=None, requested_at__lt=at - UNCLAIMED)
+    lost += unclaimed.update(closed_at=at, problem="no worker took it; is control running?")
+    TableOpening.objects.filter(closed_at__lt=at - KEPT_ROWS).delete()
+    return lost
+
+
+def look(row: TableOpening, choice: RowChoice) -> TableRows:
+    """Read rows of an open table; Refused if it is not open, or not on this host."""
+    still = TableOpening.objects.filter(pk=row.pk, closed_at=None, close_requested=False)
+    if not still.exclude(opened_at=None).update(used_at=now()):
+        raise Refused(f"{row} is not open", hint="Open it again.")
+    if row.host != socket.gethostname():
+        raise Refused(
+            f"{row} is open on {row.host}, and this page is served by another host",
+            hint="Run browsebackup with --rows there.",
+        )
+    try:
+        connection = pymysql.connect(
+            unix_socket=row.socket,
+            user="root",
+            charset="utf8mb4",
+            autocommit=True,
+            read_timeout=MOST_SECONDS * 2,
+        )
+    except pymysql.Error as exc:
+        raise EngineError(f"{row} does not answer: {exc.args[-1]}", hint="Open it again.") from None
+    with closing(connection):
+        begin_session(connection)
+        return fetch_rows_shown(connection, TableName(row.schema, row.name), choice)
+
+
+def request_close(row: TableOpening) -> None:
+    """Have the table closed: its owner notices within seconds."""
+    TableOpening.objects.filter(pk=row.pk, closed_at=None).update(close_requested=True)

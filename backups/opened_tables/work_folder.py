@@ -1,0 +1,70 @@
+"""Where are a few tables opened, and who removes that folder after a kill?
+
+A folder below the scratch folder, whose name tells which process of which host made it: when that
+process is gone, whoever clears up removes it. The private server on it ends with its process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+
+from backups.runners.groups import START_TOLERANCE_SECONDS, start_time
+
+logger = logging.getLogger(__name__)
+
+_PREFIX = "opened-"
+_NAME = re.compile(rf"{_PREFIX}(?P<host>[\w.-]+)-(?P<pid>\d+)-(?P<began>\d+)-[0-9a-f]{{8}}")
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Make a folder of this process, closed to others; leaving it removes it."""
+    scratch = Path(settings.SCRATCH_FOLDER)
+    scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
+    began = int(start_time(os.getpid()))
+    folder = scratch / f"{_host_prefix()}{os.getpid()}-{began}-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned() -> int:
+    """Remove the folders of processes of this host that have ended; return how many."""
+    removed = 0
+    with suppress(FileNotFoundError):
+        for folder in Path(settings.SCRATCH_FOLDER).iterdir():
+            if folder.is_symlink() or not folder.is_dir() or not _is_abandoned(folder.name):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                # Tried again; what it says must not hide the rest.
+                continue
+            removed += 1
+            logger.info(
+                "%s: removed, its process has ended", folder, extra={"action": "opened_removed"}
+            )
+    return removed
+
+
+def _is_abandoned(name: str) -> bool:
+    match = _NAME.fullmatch(name)
+    if match is None or not name.startswith(_host_prefix()):
+        return False
+    began = start_time(int(match["pid"]))
+    return not began or abs(began - int(match["began"])) > START_TOLERANCE_SECONDS
+
+
+def _host_prefix() -> str:
+    return f"{_PREFIX}{re.sub(r'[^A-Za-z0-9.]', '-', socket.gethostname())}-"

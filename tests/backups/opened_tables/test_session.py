@@ -1,0 +1,100 @@
+"""A table that is kept open for a page: requested, claimed, closed whatever happens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from backups.exceptions import Refused
+from backups.models import Activity, BackupCopy, Instance, Repository, TableOpening
+from backups.models.clock import shared
+from backups.opened_tables.names import TableName
+from backups.opened_tables.rows import RowChoice
+from backups.opened_tables.session import (
+    KEPT_ROWS,
+    MOST_OPEN,
+    UNCLAIMED,
+    close_lost,
+    keep_open,
+    look,
+    request_close,
+    request_opening,
+)
+from tests.backups.fake_engine import FakeEngine
+from tests.backups.taking import take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ORDERS = TableName("shop", "orders")
+
+
+@pytest.fixture
+def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
+    return take_backup(orders).copies.get()
+
+
+def opening_of(copy: BackupCopy, **fields: object) -> TableOpening:
+    return TableOpening.objects.create(
+        copy=copy, schema="shop", name="orders", requested_by="ada", **fields
+    )
+
+
+def fresh(row: TableOpening) -> TableOpening:
+    return TableOpening.objects.get(pk=row.pk)
+
+
+def test_a_request_is_recorded_once(copy: BackupCopy) -> None:
+    first = request_opening(copy, ORDERS, requested_by="ada")
+    assert request_opening(copy, ORDERS, requested_by="ada") == first
+    (viewed,) = Activity.objects.filter(verb="viewed")
+    assert (viewed.name, viewed.details) == (copy.backup.label, {"table": "shop.orders"})
+
+
+def test_no_more_than_some_are_open(copy: BackupCopy) -> None:
+    for number in range(MOST_OPEN):
+        request_opening(copy, TableName("shop", f"t{number}"), requested_by="ada")
+    with pytest.raises(Refused, match="open already"):
+        request_opening(copy, ORDERS, requested_by="ada")
+    TableOpening.objects.update(closed_at=now())
+    assert request_opening(copy, ORDERS, requested_by="ada").closed_at is None
+
+
+def test_what_cannot_be_opened_is_closed_and_says_why(copy: BackupCopy) -> None:
+    row = opening_of(copy)
+    TableOpening.objects.update(name="none")
+    keep_open(row.pk)
+    assert fresh(row).closed_at is not None
+    assert "no table shop.none" in fresh(row).problem
+
+
+def test_it_is_claimed_once(copy: BackupCopy) -> None:
+    row = opening_of(copy, lease_expires_at=shared(now()) + timedelta(seconds=9))
+    keep_open(row.pk)
+    assert (fresh(row).closed_at, fresh(row).host) == (None, "")
+
+
+def test_a_dead_owner_and_a_lost_message_are_closed(copy: BackupCopy) -> None:
+    at = now()
+    dead = opening_of(copy, lease_expires_at=shared(at) - timedelta(seconds=1))
+    alive = opening_of(copy, lease_expires_at=shared(at) + timedelta(seconds=1))
+    lost = opening_of(copy, requested_at=at - UNCLAIMED - timedelta(seconds=1))
+    recent = opening_of(copy, requested_at=at - UNCLAIMED + timedelta(seconds=1))
+    old = opening_of(copy, closed_at=at - KEPT_ROWS - timedelta(seconds=1))
+    assert close_lost(at) == 2
+    assert "has ended" in fresh(dead).problem
+    assert "no worker" in fresh(lost).problem
+    assert fresh(alive).closed_at is fresh(recent).closed_at is None
+    assert not TableOpening.objects.filter(pk=old.pk).exists()
+
+
+def test_only_an_open_table_is_looked_at(copy: BackupCopy) -> None:
+    with pytest.raises(Refused, match="is not open"):
+        look(opening_of(copy), RowChoice())
+    far = opening_of(copy, opened_at=now(), host="elsewhere")
+    with pytest.raises(Refused, match="open on elsewhere"):
+        look(far, RowChoice())
+    request_close(far)
+    with pytest.raises(Refused, match="is not open"):
+        look(far, RowChoice())
