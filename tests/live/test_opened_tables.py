@@ -114,7 +114,7 @@ def test_only_the_wanted_tables_are_read(
         assert not list((opened.folder / "shop").glob("big.ibd"))
         # What is read: the system's files and three small tables of a growing big one.
         assert 0 < opened.read.read_bytes < opened.read.stored_bytes
-        assert opened.found.part.bytes < copy.backup.raw_bytes
+        assert opened.found.part.bytes < (copy.backup.raw_bytes or 0)
         server = opened.server
     # Of a busy server the redo log names tables that are not there.
     assert any("passed over" in line for line in watch.lines) == product.is_mysql
