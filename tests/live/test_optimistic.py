@@ -283,7 +283,9 @@ def test_definitions_that_changed_since_the_checkpoint_do_no_harm(
         assert details.optimistic is True
         assert_same(server, tmp_path)
     finally:
-        server.execute("SET GLOBAL innodb_max_dirty_pages_pct = 0", "DROP TABLE IF EXISTS shop.named")
+        server.execute(
+            "SET GLOBAL innodb_max_dirty_pages_pct = 0", "DROP TABLE IF EXISTS shop.named"
+        )
 
 
 def test_a_table_that_wakes_in_each_attempt_ends_in_a_normal_copy(
