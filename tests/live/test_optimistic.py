@@ -13,7 +13,7 @@ import pytest
 
 from backups.archive.records import FileOpened, Record
 from backups.engines.base import CopyFacts, CopyRequest, Login
-from backups.engines.mariadb_backup import MariadbBackup, MariadbDetails
+from backups.engines.mariadb_backup import MariadbBackup, MariadbDetails, options
 from backups.engines.mariadb_backup.log import FILE_COPY
 from backups.engines.mariadb_backup.options import QUIET_TABLES, MariadbOptions
 from backups.engines.mariadb_backup.quiet import FileMark, choose_quiet
@@ -44,6 +44,11 @@ BUSY = (
 FLUSHING = {"innodb-max-dirty-pages-pct": "0"}
 DIRTY = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'"
 Act = Callable[[], object]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "LEAST_AGE_SECONDS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +139,12 @@ def take(
 
     Return what the copy says, and how many tables were not quiet in the end.
     """
-    options = MariadbOptions(
+    asked = MariadbOptions(
         optimistic=True, optimistic_seconds=1, optimistic_busy_tables="shop.busy"
     )
     login = Login(server.user, "", socket=server.socket)
     quiet = await_quiet(server) if waiting else await_age(server)
-    request = CopyRequest(login, LocalRunner(), options, threads=2, data_folder=str(server.folder))
+    request = CopyRequest(login, LocalRunner(), asked, threads=2, data_folder=str(server.folder))
 
     def eventful(records: Iterator[Record]) -> Iterator[Record]:
         acts = {"shop/early.ibd": reading, "shop/busy.ibd": copying}
