@@ -34,12 +34,19 @@ class NotQuiet(Exception):
 
 
 def list_schemas(folder: Path) -> list[str]:
-    """Return the names of the schemas' folders; OSError if the data folder cannot be read."""
+    """Return the names of the schemas' folders; OSError if the data folder cannot be read.
+
+    One that is a mount of its own is left out: it may be on a network file system, whose times of
+    files may be outdated.
+    """
+    device = folder.stat().st_dev
     with os.scandir(folder) as entries:
         return sorted(
             entry.name
             for entry in entries
-            if entry.is_dir(follow_symlinks=False) and entry.name[0] not in "#."
+            if entry.name[0] not in "#."
+            and entry.is_dir(follow_symlinks=False)
+            and entry.stat(follow_symlinks=False).st_dev == device
         )
 
 

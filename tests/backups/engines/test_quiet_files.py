@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +167,16 @@ def test_nothing_is_followed_by_a_link(folder: Path, tmp_path: Path) -> None:
     (inside / "orders.ibd").symlink_to(inside / "linked.frm")
     with pytest.raises(NotQuiet):
         list(QuietReader(folder).copy(NAME, look))
+
+
+def test_a_schema_on_a_mount_of_its_own_is_left_to_the_tool(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list_schemas(folder) == ["shop"]
+    status = list(folder.stat())
+    status[stat.ST_DEV] += 1
+    monkeypatch.setattr(Path, "stat", lambda _path: os.stat_result(status))
+    assert list_schemas(folder) == []
 
 
 def test_a_folder_that_has_gone_has_no_tables(folder: Path) -> None:
