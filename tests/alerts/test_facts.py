@@ -182,15 +182,6 @@ def test_what_makes_up_for_a_missed_run(
     assert bool(fleet_facts(MissedFacts)) == found
 
 
-@pytest.mark.parametrize(("later", "found"), [("partial", True), ("full", False)])
-def test_other_tables_do_not_make_up_for_a_missed_partial_run(later: str, found: bool) -> None:
-    orders = make_instance()
-    shop = make_schedule("shop", orders, kind="partial", options={"include": ["shop.*"]})
-    make_occurrence(shop, orders, OccurrenceStatus.MISSED, T0 - D, kind="partial")
-    make_backup(orders, T0 - H, kind=later)
-    assert bool(fleet_facts(MissedFacts)) == found
-
-
 def test_a_run_that_will_not_fit_its_window() -> None:
     orders, crm = make_instance(), make_instance("crm")
     make_schedule("nightly", orders, crm, window=4 * H, when_unfit="skip")
