@@ -192,7 +192,7 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
 
 def covers_of(schedules: Iterable[BackupSchedule], now: datetime) -> list[Cover]:
     """Return how these schedules cover an instance: those of chosen tables do not."""
-    return [_cover_of(each, now) for each in schedules if each.kind not in CHOSEN_KINDS]
+    return [_cover_of(each, now) for each in schedules if not each.kinds <= set(CHOSEN_KINDS)]
 
 
 def _cover_of(schedule: BackupSchedule, now: datetime) -> Cover:
