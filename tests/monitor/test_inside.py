@@ -100,9 +100,6 @@ class InsideTestCase(TestCase):
         self.assertIn("No copy of this backup is stored", page)
         self.assertNotIn("hx-get", page)
 
-
-QUERIES = 8
-
     def test_names_that_no_server_allows_open_nothing(self) -> None:
         self.client.force_login(make_user("ada", "admin"))
         address = reverse("backup-table-open", args=[self.label])
@@ -111,3 +108,6 @@ QUERIES = 8
                 page = self.client.post(address, {"schema": "shop", "table": table}, follow=True)
                 self.assertContains(page, "no server allows the name")
         self.assertFalse(TableOpening.objects.exists())
+
+
+QUERIES = 8
