@@ -75,7 +75,10 @@ def _open(copy: BackupCopy, most_definition_bytes: int) -> _Opened:
             reasons.append(f"{label} holds no definitions: it was taken without them")
         else:
             reasons += [f"{label}: {missing}" for missing in definitions.missing]
-    return _Opened(label, chain, ComparedSide(files, definitions), reasons)
+    if copy.backup.choice:
+        reasons.append(f"{label} is a partial backup: it has only the tables that were chosen")
+    side = ComparedSide(files, definitions, chosen=bool(copy.backup.choice))
+    return _Opened(label, chain, side, reasons)
 
 
 def _why_not(old: _Opened, new: _Opened, most_table_bytes: int) -> str:

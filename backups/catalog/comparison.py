@@ -94,6 +94,8 @@ class ComparedSide:
     files: Mapping[TableKey, Sequence[StoredFile]]
     # None where it was taken without any.
     definitions: Definitions | None
+    # Whether it has chosen tables only: another one may have been there all the same.
+    chosen: bool = False
 
 
 def compare_sides(
@@ -107,7 +109,7 @@ def compare_sides(
     keys = {key for side in sides for key in side.tables()}
     tables = [_table(key, sides, blocks.get(key)) for key in sorted(keys)]
     tables.sort(key=lambda table: (HOWS.index(table.how), -(table.changed_blocks or 0)))
-    others = _others(before.definitions, after.definitions)
+    others = _others(*sides)
     return Comparison(tables, others, unknown_because)
 
 
@@ -126,7 +128,8 @@ class _Side:
     @property
     def missing(self) -> bool:
         """Whether something that it has may be undefined."""
-        return self.side.definitions is None or bool(self.side.definitions.missing)
+        found = self.side.definitions
+        return found is None or bool(found.missing) or self.side.chosen
 
     def sql(self, key: TableKey) -> str | None:
         found = (self.statements or {}).get(("table", *key))
@@ -137,18 +140,23 @@ class _Side:
         files = self.side.files.get(key)
         return None if files is None else sum(file.size for file in files)
 
-    def has(self, key: TableKey) -> bool | None:
-        """Whether it has a table; None where one in a tablespace of several may be missed."""
+    def has(self, key: TableKey, *, shared: bool) -> bool | None:
+        """Return whether it has a table; None where the instance may have had it.
+
+        ``shared``: the table has no files, so it may be in a tablespace of several.
+        """
         if key in self.side.files or self.sql(key) is not None:
             return True
-        return None if self.missing else False
+        return None if self.side.chosen or (shared and self.missing) else False
 
 
 def _table(key: TableKey, sides: Sequence[_Side], blocks: BlockCount | None) -> ComparedTable:
     before, after = sides
     definition, diff = _definition(before, after, key)
     old, new = before.size(key), after.size(key)
-    how = _how([before.has(key), after.has(key)], [old, new], blocks, definition)
+    shared = old is None and new is None
+    there = [each.has(key, shared=shared) for each in sides]
+    how = _how(there, [old, new], blocks, definition)
     return ComparedTable(*key, how, old, new, definition, blocks, diff)
 
 
@@ -159,8 +167,7 @@ def _how(
     definition: str,
 ) -> str:
     if not all(there):
-        # A table without files that one has not defined may be there all the same.
-        if None in there and sizes == [None, None]:
+        if None in there:
             return UNKNOWN
         return REMOVED if there[0] else ADDED
     differs = definition == CHANGED or sizes[0] != sizes[1]
@@ -190,10 +197,10 @@ def _definition(before: _Side, after: _Side, key: TableKey) -> tuple[str, Sequen
     return (UNCHANGED, ()) if old == new else (CHANGED, diff_of(old, new))
 
 
-def _others(before: Definitions | None, after: Definitions | None) -> Sequence[ComparedDefinition]:
+def _others(before: _Side, after: _Side) -> Sequence[ComparedDefinition]:
     """Compare what is no table; nothing where one of the backups has no definitions."""
-    old, new = _statements(before), _statements(after)
-    if before is None or after is None or old is None or new is None:
+    old, new = before.statements, after.statements
+    if old is None or new is None:
         return ()
     found = []
     for key in sorted({*old, *new}):

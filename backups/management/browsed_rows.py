@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import CommandParser
+from rich.table import Table
 
 from backups.catalog.copies import copy_to_read
+from backups.definitions.written import printable
 from backups.exceptions import BadInput
 from backups.management.output import Answer, table
 from backups.models import BackupCopy
@@ -101,12 +103,13 @@ def rows_answer(wanted: WantedRows, options: Mapping[str, Any]) -> Answer:
     counted = (
         f"{format_count(len(found.rows), 'row')} after {took:.1f} s, {format_bytes(read)} read"
     )
-    return Answer(fields, [_drawn(found), "", counted + _rest(found)])
+    return Answer(fields, [drawn(found), "", counted + _rest(found)])
 
 
-def _drawn(found: TableRows) -> Any:
+def drawn(found: TableRows) -> Table:
+    """Return rows as a table for people."""
     rows = [["NULL" if value is None else value for value in row] for row in found.rows]
-    return table([each.name for each in found.columns], rows)
+    return table([printable(each.name) for each in found.columns], rows)
 
 
 def _rest(found: TableRows) -> str:

@@ -22,7 +22,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
@@ -155,9 +155,10 @@ def table(
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     figures = set(right.split(",")) - {""}
     for column in columns:
-        drawn.add_column(column, justify="right" if column in figures else "left", overflow="fold")
+        # Text from servers is never markup: a heading may be the name of a column.
+        side: Literal["left", "right"] = "right" if column in figures else "left"
+        drawn.add_column(Text(column), justify=side, overflow="fold")
     for row in rows:
-        # Text from servers is never markup.
         drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return drawn
 

@@ -44,11 +44,15 @@ def parse_table(text: str) -> TableName:
     match = _NAME.fullmatch(text.strip())
     if match is None:
         raise BadInput(f"{text!r} names no table", hint="Write it as schema.table.")
-    name = TableName(*(_unquoted(word) for word in match.groups()))
-    for word in (name.schema, name.name):
-        if len(word) > MOST_NAME_CHARACTERS or "\0" in word or word.endswith(" "):
-            raise BadInput(f"{text!r} names no table: no server allows the name {word!r}")
-    return name
+    return named_table(*(_unquoted(word) for word in match.groups()))
+
+
+def named_table(schema: str, name: str) -> TableName:
+    """Return a table by its names as they are; BadInput where no server allows one."""
+    for word in (schema, name):
+        if not 0 < len(word) <= MOST_NAME_CHARACTERS or "\0" in word or word.endswith(" "):
+            raise BadInput(f"this names no table: no server allows the name {word[:100]!r}")
+    return TableName(schema, name)
 
 
 def quoted(name: str) -> str:

@@ -24,6 +24,7 @@ from backups.catalog.definitions import read_definitions
 from backups.definitions.document import Definitions
 from backups.engines import CloneEngine, engine_named
 from backups.engines.base import PrepareWatch
+from backups.exceptions import Refused
 from backups.models import BackupCopy
 from backups.opened_tables.names import TableName
 from backups.opened_tables.part import Part, choose_part
@@ -132,17 +133,26 @@ def extract_part(
     meter: Meter,
     links: ChainWatch = UNWATCHED,
 ) -> ReadCount:
-    """Write the needed files into an existing empty folder; return what was read."""
+    """Write the needed files into an existing empty folder; return what was read.
+
+    Refused where the disk takes no more of them.
+    """
     count = ReadCount(links)
-    extract(
-        found.chain,
-        data,
-        threads=settings.COPY_THREADS,
-        check=watch.check,
-        meter=meter,
-        wanted=found.part.paths.__contains__,
-        watch=count,
-    )
+    try:
+        extract(
+            found.chain,
+            data,
+            threads=settings.COPY_THREADS,
+            check=watch.check,
+            meter=meter,
+            wanted=found.part.paths.__contains__,
+            watch=count,
+        )
+    except OSError as exc:
+        raise Refused(
+            f"{exc.filename or data} cannot be written: {exc.strerror}",
+            hint=f"Make room below {settings.SCRATCH_FOLDER}, or set MOORING_SCRATCH.",
+        ) from exc
     return count
 
 

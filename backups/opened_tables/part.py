@@ -21,7 +21,7 @@ SYSTEM_SCHEMAS = frozenset({SYSTEM_SCHEMA, "sys", "performance_schema", "informa
 SYSTEM_TABLESPACE = "mysql.ibd"
 # Folders of the copy that belong to no schema: redo, clone's marks, keys.
 _SYSTEM_FOLDERS = ("#", "mysql/", "mooring-keyring/")
-_FULL_TEXT = re.compile(r"^\s*FULLTEXT (?:KEY|INDEX) ", re.MULTILINE)
+_FULL_TEXT = re.compile(r"^[ \t]*FULLTEXT (?:KEY|INDEX) ", re.MULTILINE)
 _FULL_TEXT_FILE = re.compile(r"fts_[0-9a-f]{16}_[0-9a-z_]+\.(?:ibd|frm|new)", re.IGNORECASE)
 _IN_TABLESPACE = re.compile(r"/\*!\d+ [^*]*TABLESPACE `((?:[^`]|``)+)`")
 _ENGINE = re.compile(r"^\) (?:/\*!\d+ )?.*?ENGINE=(\w+)", re.MULTILINE)

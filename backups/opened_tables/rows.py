@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
 
 from backups.definitions.written import printable
 from backups.exceptions import BadInput, EngineError
@@ -79,15 +81,15 @@ def fetch_rows_shown(connection: Connection[Any], table: TableName, choice: RowC
     try:
         with connection.cursor() as cursor:
             _limit_time(cursor)
+        # Row by row: a thousand rows of thousands of columns are more than a page's process has.
+        with connection.cursor(SSCursor) as cursor:
             # An empty list would have the driver look for percent signs.
             cursor.execute(sql, values or None)
-            found = cursor.fetchmany(choice.limit + 1)
+            rows, cut = _within(iter(cursor.fetchone, None), choice.limit)
+            more = cut or cursor.fetchone() is not None
     except pymysql.err.Error as exc:
         raise EngineError(f"the rows of {table} cannot be read: {exc.args[-1]}") from None
-    rows = list(_within(found[: choice.limit]))
-    return TableRows(
-        columns, rows, len(found) > choice.limit, len(rows) < min(len(found), choice.limit)
-    )
+    return TableRows(columns, rows, more, cut)
 
 
 def build_statement(
@@ -138,15 +140,22 @@ def _limit_time(cursor: Any) -> None:
 
 
 # Any: what the driver makes of text.
-def _within(found: Iterable[Sequence[Any]]) -> Iterable[Sequence[str | None]]:
-    """Yield rows as they are shown, as long as all of them together are not too long."""
+def _within(
+    found: Iterable[Sequence[Any]], limit: int
+) -> tuple[Sequence[Sequence[str | None]], bool]:
+    """Return rows as they are shown, as long as all of them together are not too long.
+
+    Also whether they were; no row beyond the limit is taken.
+    """
+    rows: list[Sequence[str | None]] = []
     size = 0
-    for row in found:
+    for row in islice(found, limit):
         shown = [None if value is None else printable(_text(value)) for value in row]
         size += sum(len(value.encode()) for value in shown if value is not None)
         if size > MOST_BYTES:
-            return
-        yield shown
+            return rows, True
+        rows.append(shown)
+    return rows, False
 
 
 # Any: likewise.

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from contextlib import closing
 from datetime import datetime, timedelta
+from types import TracebackType
 
 import pymysql
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.utils.timezone import now
 
 from backups.activity import record
@@ -41,6 +41,8 @@ LOOK_SECONDS = 2.0
 OPENING_SECONDS = 1800
 UNUSED = timedelta(minutes=10)
 LONGEST = timedelta(hours=1)
+# How long an owner may take to notice that it is over, and to close the table.
+CLOSING = timedelta(minutes=30)
 UNCLAIMED = timedelta(minutes=2)
 KEPT_ROWS = timedelta(days=1)
 # Set when this process is to end.
@@ -95,21 +97,28 @@ def keep_open(opening_id: int) -> None:
     free = TableOpening.objects.filter(pk=row.pk, lease_expires_at=None, closed_at=None)
     if not free.update(lease_expires_at=shared(now()) + LEASE, host=socket.gethostname()):
         return
-    problem = ""
-    renewal = _Renewal(row)
+    # Of what nobody expects; the traceback is in the log.
+    problem = "it failed for a reason that is in the log of the worker"
     try:
-        watch = TimedWatch(OPENING_SECONDS, renewal.look)
-        table = TableName(row.schema, row.name)
-        with open_tables(row.copy, [table], watch, read_only=True) as opened:
-            _publish(row, opened)
-            renewal.wait(opened)
+        with _Renewal(row) as renewal:
+            _keep_open(row, renewal)
+        problem = ""
     except _Over:
-        pass
+        problem = ""
     except MooringError as exc:
         problem = f"{exc}. {exc.hint}".rstrip(". ")
     except pymysql.Error as exc:
         problem = f"the private server failed: {exc}"
-    _close(row, problem)
+    finally:
+        _close(row, problem)
+
+
+def _keep_open(row: TableOpening, renewal: _Renewal) -> None:
+    watch = TimedWatch(OPENING_SECONDS, renewal.look)
+    table = TableName(row.schema, row.name)
+    with open_tables(row.copy, [table], watch, read_only=True) as opened:
+        _publish(row, opened)
+        renewal.wait(opened)
 
 
 class _Over(MooringError):
@@ -117,24 +126,63 @@ class _Over(MooringError):
 
 
 class _Renewal:
-    """Renews the lease of one row, as long as the table is to be open."""
+    """Renews the lease of one row, until the context is left.
+
+    In a thread of its own: a manifest that is read, or a server that ends, calls nobody.
+    """
 
     def __init__(self, row: TableOpening) -> None:
-        self._row, self._looked_at = row, time.monotonic()
+        self._row, self._left, self._over = row, threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="opening", daemon=True)
+
+    def __enter__(self) -> _Renewal:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._left.set()
+        self._thread.join()
 
     def look(self) -> None:
-        """Renew the lease now and then; _Over if the table is to be closed."""
+        """_Over if the table is to be closed."""
         if ENDING.is_set():
             raise _Over("this process ends")
-        if time.monotonic() - self._looked_at < LOOK_SECONDS:
-            return
-        self._looked_at = time.monotonic()
-        at = now()
-        renewed = TableOpening.objects.filter(
-            pk=self._row.pk, closed_at=None, close_requested=False
-        ).update(lease_expires_at=shared(at) + LEASE)
-        if not renewed or at - self._row.requested_at > LONGEST:
+        if self._over.is_set():
             raise _Over("it is to be closed")
+
+    def _renew(self) -> None:
+        try:
+            while not self._left.wait(LOOK_SECONDS):
+                self._renew_once()
+        finally:
+            connection.close()
+
+    def _renew_once(self) -> None:
+        at = now()
+        if at - self._row.requested_at > LONGEST + CLOSING:
+            # Its owner hangs: on a disk that does not answer, say.
+            return
+        mine = TableOpening.objects.filter(pk=self._row.pk, closed_at=None)
+        try:
+            # Also while it closes: only the lease of a dead owner ends.
+            renewed = mine.update(lease_expires_at=shared(at) + LEASE)
+            unwanted = mine.filter(close_requested=True).exists()
+        except Error as exc:
+            # Whoever finds the lease expired closes the row, and the next look finds that.
+            connection.close()
+            logger.warning(
+                "the lease of an open table is not renewed: %s",
+                exc,
+                extra={"action": "opening_not_renewed"},
+            )
+            return
+        if unwanted or not renewed or at - self._row.requested_at > LONGEST:
+            self._over.set()
 
     def wait(self, opened: OpenedTables) -> None:
         """Return when the table was not used for a while; _Over as above."""
@@ -187,7 +235,7 @@ def look(row: TableOpening, choice: RowChoice) -> TableRows:
             hint="Run browsebackup with --rows there.",
         )
     try:
-        connection = pymysql.connect(
+        server = pymysql.connect(
             unix_socket=row.socket,
             user="root",
             charset="utf8mb4",
@@ -196,9 +244,9 @@ def look(row: TableOpening, choice: RowChoice) -> TableRows:
         )
     except pymysql.Error as exc:
         raise EngineError(f"{row} does not answer: {exc.args[-1]}", hint="Open it again.") from None
-    with closing(connection):
-        begin_session(connection)
-        return fetch_rows_shown(connection, TableName(row.schema, row.name), choice)
+    with closing(server):
+        begin_session(server)
+        return fetch_rows_shown(server, TableName(row.schema, row.name), choice)
 
 
 def request_close(row: TableOpening) -> None:

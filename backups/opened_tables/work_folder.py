@@ -32,7 +32,7 @@ def work_folder() -> Iterator[Path]:
     scratch = Path(settings.SCRATCH_FOLDER)
     scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
     began = int(start_time(os.getpid()))
-    folder = scratch / f"{_host_prefix()}{os.getpid()}-{began}-{secrets.token_hex(4)}"
+    folder = scratch / f"{_PREFIX}{_host()}-{os.getpid()}-{began}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
     try:
         yield folder
@@ -60,11 +60,12 @@ def remove_abandoned() -> int:
 
 def _is_abandoned(name: str) -> bool:
     match = _NAME.fullmatch(name)
-    if match is None or not name.startswith(_host_prefix()):
+    # The whole name: that of another host may begin like ours.
+    if match is None or match["host"] != _host():
         return False
     began = start_time(int(match["pid"]))
     return not began or abs(began - int(match["began"])) > START_TOLERANCE_SECONDS
 
 
-def _host_prefix() -> str:
-    return f"{_PREFIX}{re.sub(r'[^A-Za-z0-9.]', '-', socket.gethostname())}-"
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", "-", socket.gethostname())

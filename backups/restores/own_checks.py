@@ -14,6 +14,7 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
 
 from backups.exceptions import BadInput
 from backups.programs.server_session import is_lost
@@ -64,7 +65,8 @@ def run_own_checks(
     for statement in statements:
         began = time.monotonic()
         try:
-            with connection.cursor() as cursor:
+            # Of all rows one is kept in memory, however many there are.
+            with connection.cursor(SSCursor) as cursor:
                 cursor.execute(statement)
                 row = cursor.fetchone()
         except pymysql.Error as exc:

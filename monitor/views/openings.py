@@ -13,7 +13,7 @@ from backups.catalog.copies import copy_to_read
 from backups.exceptions import MooringError
 from backups.models import Backup, TableOpening
 from backups.opened_tables.columns import key_of
-from backups.opened_tables.names import TableName
+from backups.opened_tables.names import named_table
 from backups.opened_tables.rows import RowChoice
 from backups.opened_tables.session import look, request_close, request_opening
 from monitor.access.roles import Role, needs
@@ -27,7 +27,7 @@ def table_open(request: HttpRequest, label: str) -> HttpResponse:
     """Have a private server started on one table; who did is recorded."""
     backup = get_object_or_404(Backup, label=label)
     with refusals_shown(request):
-        table = TableName(request.POST.get("schema", ""), request.POST.get("table", ""))
+        table = named_table(request.POST.get("schema", ""), request.POST.get("table", ""))
         opening = request_opening(
             copy_to_read(backup.label), table, requested_by=requesting_user(request).username
         )

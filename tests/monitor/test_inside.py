@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import BackupCopy
+from backups.models import BackupCopy, TableOpening
 from backups.states import CopyStatus
 from tests.markup import one_line
 from tests.monitor.rows import (
@@ -99,6 +99,15 @@ class InsideTestCase(TestCase):
         page = self.page(schema="log", table="events")
         self.assertIn("No copy of this backup is stored", page)
         self.assertNotIn("hx-get", page)
+
+    def test_names_that_no_server_allows_open_nothing(self) -> None:
+        self.client.force_login(make_user("ada", "admin"))
+        address = reverse("backup-table-open", args=[self.label])
+        for table in ("", "t" * 65, "a\0b"):
+            with self.subTest(table):
+                page = self.client.post(address, {"schema": "shop", "table": table}, follow=True)
+                self.assertContains(page, "no server allows the name")
+        self.assertFalse(TableOpening.objects.exists())
 
 
 QUERIES = 8

@@ -72,7 +72,9 @@ def _tables_shown(shown: list[ComparedTable]) -> list[RenderableType]:
     ]
     headings = ("how", "table", "definition", "blocks", "changed", "before", "after")
     parts: list[RenderableType] = [
-        table(headings, rows, right="blocks,changed,before,after") if rows else "no table differs"
+        table(headings, rows, right="blocks,changed,before,after")
+        if rows
+        else "no definition and no stored block of a table differs"
     ]
     for each in shown:
         if each.diff:

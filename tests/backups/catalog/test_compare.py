@@ -116,3 +116,12 @@ def test_comparebackups(pair: tuple[Backup, Backup]) -> None:
     assert "shop.still" not in shown
     assert "shop.still" in run_command("comparebackups", *labels, "--all").stdout
     assert run_command("comparebackups", labels[0], "nothing").exit_code == 2
+
+
+def test_a_partial_backup_says_so(pair: tuple[Backup, Backup]) -> None:
+    full, later = pair
+    later.choice = {"tables": ["shop.orders"]}
+    later.save(update_fields=["choice"])
+    found = compared(full, later)
+    assert hows(found)["gone"][0] == "unknown"
+    assert f"{later.label} is a partial backup" in "; ".join(found.unknown_because)

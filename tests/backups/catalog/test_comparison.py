@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +84,15 @@ def test_a_table(
 ) -> None:
     found = compared(before, after, blocks)
     assert (found.how, found.definition, found.changed_blocks) == (how, definition, changed)
+
+
+def test_what_a_partial_backup_has_not_may_have_been_there() -> None:
+    partial = replace(side(None), chosen=True)
+    assert compared(DEFINED, partial).how == compared(partial, DEFINED).how == "unknown"
+    shown = compared(replace(DEFINED, chosen=True), DEFINED, BlockCount(9, 2, 0))
+    assert shown.how == "changed"
+    (view,) = whole(side(10, Definition("view", "shop", "big", "a")), partial).definitions
+    assert view.how == "unknown"
 
 
 def test_the_next_number_is_no_part_of_a_definition() -> None:

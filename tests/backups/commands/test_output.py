@@ -125,3 +125,8 @@ def test_figures_are_at_the_right_of_their_column() -> None:
 def test_a_column_without_a_name_is_none_of_figures() -> None:
     drawn = table(("", ""), [("label", "orders-1")])
     assert [column.justify for column in drawn.columns] == ["left", "left"]
+
+
+def test_a_heading_is_no_markup() -> None:
+    _, out, _ = ended(Answer({}, [table(("[/x]", "[link=file:///etc]a[/link]"), [("1", "2")])]))
+    assert out.splitlines()[0] == "[/x]  [link=file:///etc]a[/link]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.exceptions import BadInput
-from backups.opened_tables.names import TableName, file_pattern, parse_table
+from backups.opened_tables.names import TableName, file_pattern, named_table, parse_table
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,11 @@ def test_files_of_a_table(name: str, path: str) -> None:
 )
 def test_files_of_others(path: str) -> None:
     assert not file_pattern(TableName("shop", "orders")).fullmatch(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("", "a"), ("a", ""), ("a", "b" * 65), ("a\0", "b"), ("a", "b ")]
+)
+def test_names_that_no_server_allows_are_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(BadInput, match="names no table"):
+        named_table(*names)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from backups.archive.contents import StoredFile
+from backups.archive.meter import Meter
 from backups.definitions.document import PATH, Definition, Definitions
-from backups.exceptions import BadInput
+from backups.exceptions import BadInput, Refused
+from backups.models import BackupCopy
+from backups.opened_tables import open as open_module
 from backups.opened_tables.names import TableName
+from backups.opened_tables.open import FoundPart, extract_part
 from backups.opened_tables.part import Part, choose_part
+from backups.opened_tables.timed_watch import TimedWatch
 
 SYSTEM = (
     "ibdata1",
@@ -88,3 +96,23 @@ def test_without_definitions_the_files_say_what_there_is() -> None:
     everything = files(*SYSTEM, "shop/orders.frm", "shop/orders.ibd")
     part = choose_part(everything, None, [TableName("shop", "orders")])
     assert part.paths == {*SYSTEM, "shop/orders.frm", "shop/orders.ibd"}
+
+
+def test_a_definition_of_empty_lines_is_read_in_no_time() -> None:
+    # From a forged backup; read in steps that grow by the square, it would take an hour.
+    lines = Definition("table", "shop", "orders", "\n" * (1 << 20))
+    part = chosen("orders", lines, more=("shop/orders.ibd",))
+    assert not part.tables[0].has_full_text
+
+
+def test_a_disk_that_takes_no_more_is_no_fault_of_the_backup(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "ibdata1"))
+
+    monkeypatch.setattr(open_module, "extract", full)
+    copy = cast("BackupCopy", None)
+    found = FoundPart(copy, (), None, Part((), frozenset(), 0))
+    with pytest.raises(Refused, match="ibdata1 cannot be written: No space left"):
+        extract_part(found, tmp_path, TimedWatch(9), Meter())

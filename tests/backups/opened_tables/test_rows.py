@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import Any, cast
 
 import pytest
+from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
 
 from backups.exceptions import BadInput
+from backups.management.browsed_rows import drawn
+from backups.opened_tables import rows
 from backups.opened_tables.columns import OpenedColumn, key_of
 from backups.opened_tables.names import TableName
 from backups.opened_tables.rows import (
+    MOST_BYTES,
     MOST_ROWS,
     KeyCondition,
     RowChoice,
+    TableRows,
     build_statement,
+    fetch_rows_shown,
     parse_condition,
 )
 
@@ -92,3 +100,46 @@ def test_secrets_are_known_by_their_names(name: str, secret: bool) -> None:
     column = OpenedColumn(name, "varchar")
     assert column.is_secret == secret
     assert ("***" in column.shown) == secret
+
+
+class Streaming:
+    """A connection whose table has rows without end; counts those that were fetched."""
+
+    def __init__(self, value: str) -> None:
+        self.value, self.fetched, self.kind = value, 0, object
+
+    def cursor(self, kind: type = object) -> Streaming:
+        self.kind = kind
+        return self
+
+    def __enter__(self) -> Streaming:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def execute(self, *_: object) -> None: ...
+
+    def fetchone(self) -> tuple[str]:
+        self.fetched += 1
+        return (self.value,)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown", "fetched", "cut"),
+    [("x", 3, 3, 4, False), ("x" * MOST_BYTES, 100, 1, 2, True)],
+)
+def test_no_more_rows_are_fetched_than_shown(
+    value: str, limit: int, shown: int, fetched: int, cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "fetch_columns", lambda *_: COLUMNS)
+    server = Streaming(value)
+    found = fetch_rows_shown(cast("Connection[Any]", server), ORDERS, RowChoice(limit=limit))
+    assert (len(found.rows), server.fetched, found.cut) == (shown, fetched, cut)
+    assert found.more
+    # Not the driver's usual one, which keeps all rows of an answer.
+    assert server.kind is SSCursor
+
+
+def test_names_of_columns_move_no_cursor() -> None:
+    found = TableRows([OpenedColumn("a\x1b[2J", "int")], [["1"]], more=False, cut=False)
+    assert [str(column.header) for column in drawn(found).columns] == ["a\\x1b[2J"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -10,10 +13,13 @@ from django.utils.timezone import now
 from backups.exceptions import Refused
 from backups.models import Activity, BackupCopy, Instance, Repository, TableOpening
 from backups.models.clock import shared
+from backups.opened_tables import session
 from backups.opened_tables.names import TableName
 from backups.opened_tables.rows import RowChoice
 from backups.opened_tables.session import (
+    CLOSING,
     KEPT_ROWS,
+    LONGEST,
     MOST_OPEN,
     UNCLAIMED,
     close_lost,
@@ -98,3 +104,53 @@ def test_only_an_open_table_is_looked_at(copy: BackupCopy) -> None:
     request_close(far)
     with pytest.raises(Refused, match="is not open"):
         look(far, RowChoice())
+
+
+def opening_does(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
+    """Have the opening of tables do something else, and end by an error that nobody expects."""
+
+    @contextmanager
+    def failing(*_: object, **__: object) -> Iterator[None]:
+        work()
+        raise ZeroDivisionError
+        yield
+
+    monkeypatch.setattr(session, "open_tables", failing)
+
+
+def test_an_unexpected_end_closes_the_table(
+    copy: BackupCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = opening_of(copy)
+    opening_does(monkeypatch, lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        keep_open(row.pk)
+    assert fresh(row).closed_at is not None
+    assert "the log of the worker" in fresh(row).problem
+
+
+def test_its_lease_is_renewed_while_nothing_looks(
+    copy: BackupCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = opening_of(copy)
+
+    def expire_and_wait() -> None:
+        # As after a minute in which a large manifest was read.
+        past = shared(now()) - timedelta(seconds=1)
+        TableOpening.objects.filter(pk=row.pk).update(lease_expires_at=past)
+        limit = time.monotonic() + 20
+        while fresh(row).lease_expires_at == past and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert close_lost(now()) == 0
+
+    monkeypatch.setattr(session, "LOOK_SECONDS", 0.02)
+    opening_does(monkeypatch, expire_and_wait)
+    with pytest.raises(ZeroDivisionError):
+        keep_open(row.pk)
+
+
+def test_a_lease_is_not_renewed_for_ever(copy: BackupCopy) -> None:
+    at = now()
+    hanging = opening_of(copy, requested_at=at - LONGEST - CLOSING - timedelta(seconds=1))
+    session._Renewal(hanging)._renew_once()
+    assert fresh(hanging).lease_expires_at is None

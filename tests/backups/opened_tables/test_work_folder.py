@@ -56,3 +56,12 @@ def test_nothing_else_is_touched(scratch: Path) -> None:
 
 def test_there_may_be_no_scratch_folder_yet() -> None:
     assert remove_abandoned() == 0
+
+
+def test_the_folder_of_a_host_whose_name_begins_like_ours_is_not_ours(scratch: Path) -> None:
+    with work_folder() as folder:
+        host, *_ = folder.name.removeprefix("opened-").rsplit("-", 3)
+    other = scratch / f"opened-{host}-2-999999999-1-00000000"
+    other.mkdir()
+    assert remove_abandoned() == 0
+    assert other.is_dir()

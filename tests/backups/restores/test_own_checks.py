@@ -52,7 +52,7 @@ class Answers:
     def __init__(self, answer: object) -> None:
         self.answer, self.asked = answer, list[str]()
 
-    def cursor(self) -> Answers:
+    def cursor(self, kind: object = None) -> Answers:
         return self
 
     def __enter__(self) -> Answers:
