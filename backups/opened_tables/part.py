@@ -122,7 +122,7 @@ def _beside(files: Sequence[StoredFile], table: PartTable) -> Iterable[StoredFil
     for file in files:
         schema, slash, name = file.path.partition("/")
         if not slash:
-            if table.tablespace and name.endswith(".ibd"):
+            if table.tablespace and file.path.endswith(".ibd"):
                 # Which of them it is, only the server knows.
                 yield file
         elif not folder.fullmatch(schema):

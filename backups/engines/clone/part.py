@@ -1,9 +1,9 @@
 """How does a server start on a part of a clone, where most tablespaces are missing?
 
-Crash recovery refuses to start if the redo log changes a tablespace that is not there, which it
-could not know from one that was lost. Told to go on all the same, it applies what it can, and after
-an orderly shutdown nothing is left to recover: the next start is an ordinary one. That is right
-only for a copy of which everybody knows that most is missing.
+Crash recovery refuses to start if the redo log changes a tablespace that is not there: it might
+have been lost. With ``innodb_force_recovery=1`` it applies what it can, and after an orderly
+shutdown nothing is left to recover: the next start needs no such setting. That is right only for a
+copy of which most is known to be missing.
 """
 
 from __future__ import annotations
