@@ -34,6 +34,7 @@ from monitor.views import (
     settings_repositories,
     silences,
     styleguide,
+    table_restores,
     transactions,
 )
 
@@ -127,6 +128,12 @@ urlpatterns = [
     path("jobs/<int:pk>/remove-folder/", kept_folders.kept_remove, name="kept-remove"),
     path("backups/<str:label>/", backups.backup_detail, name="backup-detail"),
     path("backups/<str:label>/contents/", backups.backup_contents, name="backup-contents"),
+    path("backups/<str:label>/tables/", table_restores.table_restore, name="table-restore"),
+    path(
+        "backups/<str:label>/tables/start/",
+        table_restores.table_restore_start,
+        name="table-restore-start",
+    ),
     path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
     path("backups/<str:label>/hold/", pins.backup_hold, name="backup-hold"),
     path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),

@@ -17,10 +17,20 @@ from backups.parameters import (
     Parameters,
     PurgeParameters,
     RestoreParameters,
+    RestoreTableParameters,
     RestoreTestParameters,
     VerifyParameters,
 )
-from backups.stages import backup, consolidate, copying, export, proof, purge, restore
+from backups.stages import (
+    backup,
+    consolidate,
+    copying,
+    export,
+    proof,
+    purge,
+    restore,
+    table_restore,
+)
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
 from backups.stages.consolidate.work import consolidate_work
@@ -29,6 +39,7 @@ from backups.stages.export.work import export_work
 from backups.stages.proof.read_packs import verify_work
 from backups.stages.purge.decide import purge_work
 from backups.stages.restore.work import restore_test_work, restore_work
+from backups.stages.table_restore.work import table_restore_work
 from backups.states import Operation
 
 Asked = TypeVar("Asked", bound=Parameters)
@@ -76,6 +87,13 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
         restore.KNOWN_STAGES,
         restore_work,
         lambda job, asked: f"target:{asked.target}",
+    ),
+    Operation.RESTORE_TABLE: Plan(
+        RestoreTableParameters,
+        always(table_restore.STAGES),
+        table_restore.STAGES,
+        table_restore_work,
+        lambda job, asked: f"tables:{asked.target}",
     ),
     Operation.VERIFY: Plan(
         VerifyParameters, always(proof.VERIFY_STAGES), proof.VERIFY_STAGES, verify_work, _copy_key

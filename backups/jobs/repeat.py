@@ -28,6 +28,8 @@ def why_not_rerun(job: Job) -> str:
     if job.operation == Operation.RESTORE:
         # Nor is a server program that an admin chose passed on to another user's job.
         return "a restore is started under Restore, where its target is confirmed"
+    if job.operation == Operation.RESTORE_TABLE:
+        return "a restore of tables is started with restoretable, which names where they go"
     if job.operation == Operation.EXPORT:
         return "an export is started with exportbackup, which names its file"
     if job.operation == Operation.PURGE:
