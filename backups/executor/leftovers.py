@@ -25,7 +25,7 @@ from backups.models import Backup, BackupCopy, Job, KeptRestore, WantedCopy
 from backups.models.clock import shared
 from backups.models.wanted_copy import WantCause
 from backups.opened_tables.work_folder import remove_abandoned
-from backups.parameters import ExportParameters, RestoreParameters
+from backups.parameters import ExportParameters, RestoreParameters, RestoreTableParameters
 from backups.repositories.exported.writer import remove_unfinished
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder, size_of
@@ -33,6 +33,7 @@ from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_tim
 from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
 from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
+from backups.table_restores.leftovers import remove_unfinished_tables
 from backups.transitions.jobs import lose
 from backups.transitions.wanted_copies import want_copy
 
@@ -162,6 +163,9 @@ def _clear(job: Job) -> None:
         case Operation.RESTORE:
             asked = RestoreParameters.of(job)
             _prove_removed(job, release_folder(asked.target, asked.mark or job.pk))
+        case Operation.RESTORE_TABLE:
+            unfinished = remove_unfinished_tables(RestoreTableParameters.of(job), job.pk)
+            _prove_removed(job, unfinished)
         case Operation.RESTORE_TEST | Operation.REHEARSAL:
             _prove_removed(job, release_folder(scratch_folder(job), job.pk))
         case Operation.EXPORT:
