@@ -41,9 +41,9 @@ def _is_required(field: Any) -> bool:
 
 
 def _checked(name: str, hint: object, value: object) -> object:
-    expected, kind, build = _TYPES[hint]
+    expected, kinds, build = _TYPES[hint]
     # A bool is an int to Python, and to nobody else.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise BadInput(f"{name} is {value!r}: {expected} is expected")
     return build(value)
 
@@ -59,14 +59,15 @@ def _texts(values: Any) -> tuple[str, ...] | None:
 
 
 # By the types that a field may have: in words, in JSON, and how it is made.
-_TYPES: Mapping[object, tuple[str, type | tuple[type, ...], Callable[[Any], object]]] = {
-    bool: ("true or false", bool, _same),
-    int: ("a whole number", int, _same),
+_TYPES: Mapping[object, tuple[str, tuple[type, ...], Callable[[Any], object]]] = {
+    bool: ("true or false", (bool,), _same),
+    bool | None: ("true or false", (bool, type(None)), _same),
+    int: ("a whole number", (int,), _same),
     int | None: ("a whole number", (int, type(None)), _same),
-    str: ("a text", str, _same),
+    str: ("a text", (str,), _same),
     str | None: ("a text", (str, type(None)), _same),
-    Path: ("a path", str, Path),
-    Mapping[str, str]: ("an object", dict, _same),
+    Path: ("a path", (str,), Path),
+    Mapping[str, str]: ("an object", (dict,), _same),
     tuple[str, ...] | None: ("a list of texts", (list, tuple, type(None)), _texts),
 }
 

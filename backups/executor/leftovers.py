@@ -90,7 +90,6 @@ def clear_up_here(at: datetime) -> None:
 
 def remove_leftovers_of_host() -> int:
     """Remove what ended jobs left on this host: a tick on another one does not see it."""
-    remove_abandoned()
     return remove_leftovers(of_host=socket.gethostname())
 
 
@@ -108,6 +107,7 @@ def remove_leftovers(*, of_host: str = "") -> int:
 
     Failures are tried again.
     """
+    remove_abandoned()
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
     if of_host:
         dirty = dirty.filter(worker__startswith=f"{of_host}:")

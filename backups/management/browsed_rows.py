@@ -15,7 +15,6 @@ from backups.management.output import Answer, table
 from backups.models import BackupCopy
 from backups.opened_tables.names import TableName, parse_table
 from backups.opened_tables.open import open_tables
-from backups.opened_tables.quiet import QuietWatch
 from backups.opened_tables.rows import (
     DEFAULT_ROWS,
     MOST_ROWS,
@@ -24,6 +23,7 @@ from backups.opened_tables.rows import (
     fetch_rows_shown,
     parse_condition,
 )
+from backups.opened_tables.timed_watch import TimedWatch
 from backups.units import format_bytes, format_count
 
 DEFAULT_SECONDS = 1800
@@ -80,7 +80,7 @@ def wanted_rows(label: str, options: Mapping[str, Any]) -> WantedRows:
 def rows_answer(wanted: WantedRows, options: Mapping[str, Any]) -> Answer:
     """Open the table, read the chosen rows and close it."""
     began, name = time.monotonic(), wanted.table
-    watch = QuietWatch(options["seconds"])
+    watch = TimedWatch(options["seconds"])
     opening = open_tables(
         wanted.copy, [name], watch, server_program=options["mysqld"], read_only=True
     )

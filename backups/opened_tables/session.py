@@ -28,8 +28,8 @@ from backups.models.activity import Verb
 from backups.models.clock import shared
 from backups.opened_tables.names import TableName
 from backups.opened_tables.open import OpenedTables, open_tables
-from backups.opened_tables.quiet import QuietWatch
 from backups.opened_tables.rows import MOST_SECONDS, RowChoice, TableRows, fetch_rows_shown
+from backups.opened_tables.timed_watch import TimedWatch
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def keep_open(opening_id: int) -> None:
     problem = ""
     renewal = _Renewal(row)
     try:
-        watch = QuietWatch(OPENING_SECONDS, renewal.look)
+        watch = TimedWatch(OPENING_SECONDS, renewal.look)
         table = TableName(row.schema, row.name)
         with open_tables(row.copy, [table], watch, read_only=True) as opened:
             _publish(row, opened)

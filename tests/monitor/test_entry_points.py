@@ -13,7 +13,7 @@ from django.test import TestCase
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils.timezone import now
 
-from backups.models import Activity, Approval, InstanceGroup, Job
+from backups.models import Activity, Approval, InstanceGroup, Job, TableOpening
 from backups.models.activity import Verb
 from backups.models.wanted_copy import WantCause
 from backups.states import JobStatus
@@ -37,7 +37,10 @@ PREVIEWS = {"schedule-preview", "silence-preview"}
 # They do, of a folder that the job here does not have: they lead on to the job.
 NO_FOLDER = {"kept-continue"}
 # For operators, and only looks: a plan changes nothing.
-LOOKS = {"restore-wizard", "table-restore"}
+LOOKS = {
+    "restore-wizard", "table-restore", "backup-inside-stored", "backup-compare",
+    "backup-compare-tables",
+}  # fmt: skip
 # Asked with nothing typed, there is no copy to restore.
 NOT_THERE = {"restore-start"}
 # Of the Django admin: they lead on by themselves.
@@ -80,6 +83,13 @@ class EntryPointsTestCase(TestCase):
                 kind="purge", repository=copy.repository, copy=copy, expires_at=now(), facts={}
             ).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
+            "opening": TableOpening.objects.create(
+                copy=copy,
+                schema="shop",
+                name="orders",
+                requested_by=Role.ADMIN.group_name,
+                closed_at=now(),
+            ).pk,
             **make_addressed(instance),
         }
 

@@ -24,7 +24,7 @@ _PATTERN = re.compile(r"[^.\s]+\.[^.\s]+")
 class MariadbOptions(EngineOptions):
     """``optimistic``: tables that nobody writes to are copied first, without the tool."""
 
-    optimistic: bool = False
+    optimistic: bool | None = None
     # A table whose files did not change for so long is quiet.
     optimistic_seconds: int | None = None
     # Tables that are never quiet: patterns of schema.table with * and ?, separated by spaces.

@@ -223,7 +223,7 @@ def test_tables_are_chosen_for_partial_backups_only(orders: Instance, main: Repo
         with pytest.raises(BadInput, match=error):
             create_backup_job(orders, kind=kind, choice=wanted, wake=False)
     job = create_backup_job(orders, kind="partial", choice=choice, wake=False)
-    stored = {"include": ["shop.*"], "exclude": ["shop.log"], "optimistic": False}
+    stored = {"include": ["shop.*"], "exclude": ["shop.log"]}
     assert job.parameters == stored
     asked = parameters_of(job)
     assert isinstance(asked, BackupParameters)

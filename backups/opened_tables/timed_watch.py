@@ -13,7 +13,7 @@ from backups.programs.redo_progress import RedoProgress
 logger = logging.getLogger(__name__)
 
 
-class QuietWatch:
+class TimedWatch:
     """Ends the work after a time; its log goes to Mooring's own."""
 
     def __init__(self, seconds: float, look: Callable[[], None] = lambda: None) -> None:
