@@ -105,7 +105,7 @@ def _is_gone(pid: int, job: Job) -> bool:
 def remove_leftovers(*, of_host: str = "") -> int:
     """Remove the leftovers of ended jobs, or those of one host; return how many are clean now.
 
-    Failures are tried again.
+    Failures are tried again. Folders of this host in which tables were opened go as well.
     """
     remove_abandoned()
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
