@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backups.table_restores.target import NEEDED
+from backups.instances.grants import NEEDED_TO_MAKE_TABLES
 from bench.arguments import count, size
 from bench.backup_vs_shell import THREADS
 from bench.database import SCHEMA, TABLES, Database, execute
@@ -64,7 +64,9 @@ def make_small(rounds: Rounds, database: Database) -> None:
         user = database.login.user
         cursor.execute("SELECT host FROM mysql.user WHERE user = %s", (user,))
         for (host,) in cursor.fetchall():
-            cursor.execute(f"GRANT {', '.join(NEEDED)} ON {SCHEMA}.* TO '{user}'@'{host}'")
+            cursor.execute(
+                f"GRANT {', '.join(NEEDED_TO_MAKE_TABLES)} ON {SCHEMA}.* TO '{user}'@'{host}'"
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from backups.exceptions import BadInput, Refused
 from backups.instances.connection import connect, fetch_rows, login_of
 from backups.instances.data_folder import data_folders_here
 from backups.instances.facts import ServerFacts, probe
-from backups.instances.grants import Grants, grant_statement
+from backups.instances.grants import NEEDED_TO_MAKE_TABLES, Grants, grant_statement
 from backups.models import Instance
 from backups.opened_tables.names import MOST_NAME_CHARACTERS, TableName, quoted
 from backups.opened_tables.part import SYSTEM_SCHEMAS
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 # Statements on a large table may take hours, and say nothing meanwhile.
 PATIENCE_SECONDS = 24 * 3600
 LOCK_WAIT_SECONDS = 60
-# What is done to a table under its temporary name.
-NEEDED = ("SELECT", "INSERT", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES")
 _TEMPORARY = "mooring"
 _OBJECTS = """
     SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES
@@ -237,7 +235,11 @@ def _refuse_unprivileged(grants: Grants, instance: Instance, schemas: Sequence[s
     for schema in schemas:
         here = {word for word, scope in grants.scoped if scope == f"{schema}.*"}
         held = grants.privileges | here
-        missing = [] if "ALL PRIVILEGES" in held else [word for word in NEEDED if word not in held]
+        missing = (
+            []
+            if "ALL PRIVILEGES" in held
+            else [word for word in NEEDED_TO_MAKE_TABLES if word not in held]
+        )
         if missing:
             statement = grant_statement(grants.account, missing, f"{quoted(schema)}.*")
             raise Refused(

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from backups.executor.operations import PLANS
+from backups.instances.grants import NEEDED_TO_MAKE_TABLES
 from backups.states import Operation
-from backups.table_restores.target import NEEDED
 from tests.live.mooring_site import Site, engines_of, private_site, wait_until
 from tests.live.server import LiveServer
 from tests.live.victim import HELD, LATE_TICK
@@ -58,7 +58,7 @@ def site(mariadb: LiveServer) -> Iterator[Site]:
     with private_site(mariadb, throttle=0, lease=LEASE_SECONDS) as site:
         mariadb.execute(
             f"CREATE OR REPLACE DATABASE {AGAIN}",
-            f"GRANT {', '.join(NEEDED)} ON {AGAIN}.* TO celery@'%'",
+            f"GRANT {', '.join(NEEDED_TO_MAKE_TABLES)} ON {AGAIN}.* TO celery@'%'",
         )
         yield site
         mariadb.execute(f"DROP DATABASE {AGAIN}")

@@ -13,12 +13,13 @@ from pytest_django import Settings
 
 from backups.exceptions import StageFailed
 from backups.executor.leftovers import remove_leftovers_of_host
+from backups.instances.grants import NEEDED_TO_MAKE_TABLES
 from backups.models import Activity, Job, JobLogLine, JobStage, Repository
 from backups.models.activity import Verb
 from backups.stages.table_restore.check_target import CheckTableTarget
 from backups.states import JobStatus
 from backups.table_restores import transfer
-from backups.table_restores.target import NEEDED, run
+from backups.table_restores.target import run
 from tests.commands import Ended, run_command
 from tests.live.clone_jobs import make_main, taken
 from tests.live.mysql import program
@@ -95,7 +96,10 @@ def product(
             f"INSERT INTO shop.pages SELECT n, {NOTE} FROM shop.numbers",
         )
         product.run(
-            *(f"GRANT {', '.join(NEEDED)} ON {schema}.* TO bk@'127.0.0.1'" for schema in SCHEMAS)
+            *(
+                f"GRANT {', '.join(NEEDED_TO_MAKE_TABLES)} ON {schema}.* TO bk@'127.0.0.1'"
+                for schema in SCHEMAS
+            )
         )
         yield product
 
