@@ -27,14 +27,15 @@ from bench.samples import Place, Ratio, Samples
 
 SMALL, AGAIN = f"{SCHEMA}.small", f"{SCHEMA}.small_again"
 SHARE = 0.01
+SECTION = "one table"
 
 
 def _ratios() -> Sequence[Ratio]:
-    read, stored = (Place("one table", "restore", name) for name in ("read_bytes", "stored_bytes"))
-    system = Place("one table", "restore", "system_bytes")
+    read, stored = (Place(SECTION, "restore", name) for name in ("read_bytes", "stored_bytes"))
+    system = Place(SECTION, "restore", "system_bytes")
     return (
         Ratio("bytes read ÷ stored", read, stored, at_most=0.05),
-        Ratio("extracted of the system's files, bytes", system),
+        Ratio("bytes extracted of the system's files", system),
     )
 
 
@@ -51,7 +52,7 @@ class OneTable(Rounds):
             stages = {f"{name}_s": seconds for name, seconds in done.stages_s.items()}
             return {**figures, **stages, **planned}
 
-        self.play("one table", {"restore": restore})
+        self.play(SECTION, {"restore": restore})
 
 
 def make_small(rounds: Rounds, database: Database) -> None:
