@@ -29,6 +29,7 @@ from backups.archive.records import (
 )
 from backups.engines.base import CopyFacts, CopyRequest
 from backups.engines.mariadb_backup import MariadbBackup, MariadbDetails, MariadbOptions
+from backups.engines.mariadb_backup.options import LEAST_AGE_SECONDS
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners.local import LocalRunner
 from bench.arguments import count, size
@@ -47,7 +48,7 @@ QUIET_TABLES, BUSY_TABLES = 36, 4
 ROW_BYTES = 1400
 THREADS = 2
 WRITERS = 2
-AGE_SECONDS = 2
+AGE_SECONDS = LEAST_AGE_SECONDS
 # The data, a copy of it and what a merge of both needs for a moment.
 ROOM_FACTOR = 3
 MEMORY_BYTES = 256 * MIB

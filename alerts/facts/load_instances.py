@@ -18,7 +18,7 @@ from alerts.facts.load_history import COMPARED, History
 from alerts.facts.load_recoverable import Archived
 from backups.models import Backup, BackupCopy, Instance, Job, WantedCopy
 from backups.pacing.facts import PaceFacts
-from backups.states import CopyStatus, JobStatus, Operation
+from backups.states import CHOSEN_KINDS, CopyStatus, JobStatus, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ def build_instance_facts(
     archived: Archived | None,
 ) -> InstanceFacts:
     """``archived``: None where its binlogs are not."""
+    # Chosen tables bring no instance back, however often they are backed up.
+    whole = [each for each in belonging.schedules if not each.kinds <= set(CHOSEN_KINDS)]
     return InstanceFacts(
         now=now,
         subject=belonging.subject(f"instance:{row.id}", row.id),
@@ -76,9 +78,7 @@ def build_instance_facts(
         unreachable_reason=row.unreachable_reason,
         other_server=row.other_server,
         other_server_since=row.other_server_since,
-        scheduled_kinds=frozenset(
-            kind for schedule in belonging.schedules for kind in schedule.kinds
-        ),
+        scheduled_kinds=frozenset(kind for schedule in whole for kind in schedule.kinds),
         last_success={
             kind: history[row.id, kind].newest.ended_at
             for kind in COMPARED
@@ -87,9 +87,7 @@ def build_instance_facts(
         restore_tested_at=row.restore_tested_at,
         archived=archived is not None,
         recoverable_to=archived.recoverable_to if archived is not None else None,
-        longest_pause=min(
-            (schedule.longest_pause for schedule in belonging.schedules), default=None
-        ),
+        longest_pause=min((schedule.longest_pause for schedule in whole), default=None),
     )
 
 

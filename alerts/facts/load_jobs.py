@@ -19,6 +19,7 @@ from backups.models.catalog import Origin
 from backups.models.job import UNATTENDED
 from backups.schedule import may_retry
 from backups.states import (
+    CHOSEN_KINDS,
     OPEN_OCCURRENCE_STATUSES,
     BackupKind,
     JobStatus,
@@ -176,9 +177,13 @@ def _retry_planned(row: Columns, now: datetime) -> bool:
 
 
 def _later_successes() -> QuerySet[Job]:
-    same_kind = Q(kind=OuterRef("kind")) | Q(kind=BackupKind.FULL, operation=Operation.BACKUP)
+    # A partial backup of other tables is no success of this one.
+    other_tables = Q(kind__in=CHOSEN_KINDS, operation=Operation.BACKUP) & ~Q(
+        parameters=OuterRef("parameters")
+    )
+    same_kind = Q(kind=OuterRef("kind")) & ~other_tables
     return Job.objects.filter(
-        same_kind,
+        same_kind | Q(kind=BackupKind.FULL, operation=Operation.BACKUP),
         instance=OuterRef("instance"),
         operation=OuterRef("operation"),
         status=JobStatus.SUCCEEDED,

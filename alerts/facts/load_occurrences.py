@@ -109,13 +109,17 @@ def _has_later_run() -> Q:
 
 
 def _has_later_backup() -> Q:
-    """Whether a backup was started after this run was due, for example manually."""
+    """Whether a backup was started after this run was due, for example manually.
+
+    One of chosen tables may be of others.
+    """
     later = Backup.objects.filter(
         instance=OuterRef("instance"),
         ended_at__gt=OuterRef("due_at"),
         started_at__gte=OuterRef("due_at"),
     )
-    enough = later.filter(Q(kind=OuterRef("kind")) | Q(kind=BackupKind.FULL))
+    alike = Q(kind=OuterRef("kind")) & ~Q(kind__in=CHOSEN_KINDS)
+    enough = later.filter(alike | Q(kind=BackupKind.FULL))
     incremental = later.filter(kind=BackupKind.INCREMENTAL)
     return Q(Exists(enough)) | Q(Exists(incremental), Q(kind=AUTO))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -137,7 +137,7 @@ def gather_facts(
 ) -> dict[int, ProtectionFacts]:
     """Return the facts by instance; ``schedules`` is the result of ``schedules_of``."""
     ids = [candidate.pk for candidate in candidates]
-    covers = {s.pk: cover_of(s, now) for covering in schedules.values() for s in covering}
+    covers = {pk: covers_of(schedules[pk], now) for pk in ids}
     slips, faults = _slips(ids, now), _history_faults(ids)
     failed = _failed_proofs([possible.newest_id for possible in candidates if possible.newest_id])
     proven, unusable, missing = _proven(ids), _unusable(ids), _missing(ids)
@@ -145,7 +145,7 @@ def gather_facts(
         candidate.pk: ProtectionFacts(
             now=now,
             enabled=candidate.enabled,
-            covers=[covers[schedule.pk] for schedule in schedules[candidate.pk]],
+            covers=covers[candidate.pk],
             last_full_at=candidate.full_at,
             last_run=candidate.last_run or "",
             slips=slips[candidate.pk],
@@ -190,8 +190,12 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
     }
 
 
-def cover_of(schedule: BackupSchedule, now: datetime) -> Cover:
-    """Return how a schedule covers the instances that it names."""
+def covers_of(schedules: Iterable[BackupSchedule], now: datetime) -> list[Cover]:
+    """Return how these schedules cover an instance: those of chosen tables do not."""
+    return [_cover_of(each, now) for each in schedules if not each.kinds <= set(CHOSEN_KINDS)]
+
+
+def _cover_of(schedule: BackupSchedule, now: datetime) -> Cover:
     return Cover(
         name=schedule.name,
         makes_full=BackupKind.FULL in schedule.kinds,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
-from backups.health.protection_facts import Schedules, cover_of, schedules_of
+from backups.health.protection_facts import Schedules, covers_of, schedules_of
 from backups.health.spread import PlacedCopy, SpreadAnswer, SpreadFacts, judge_spread
 from backups.health.usable import lasting_copies, whole_copies
 from backups.models import BackupCopy, Evidence, Instance, Repository
@@ -23,9 +23,7 @@ def spread_of(
     """Judge these instances; ``schedules`` is the result of ``schedules_of``, if it is known."""
     ids = [instance.pk for instance in instances]
     schedules = schedules_of(ids) if schedules is None else schedules
-    oldest = {
-        pk: oldest_full([cover_of(schedule, now) for schedule in schedules[pk]]) for pk in ids
-    }
+    oldest = {pk: oldest_full(covers_of(schedules[pk], now)) for pk in ids}
     since = now - max(oldest.values(), default=timedelta())
     placed, faulty = _newest_copies(ids, since), _faulty(ids)
     return {

@@ -40,6 +40,8 @@ _SIZES = "SELECT NAME AS name, FILE_SIZE AS size FROM information_schema.INNODB_
 _FOREIGN = "SELECT FOR_NAME AS child, REF_NAME AS parent FROM information_schema.INNODB_SYS_FOREIGN"
 # The name of the file db.opt, without its ending.
 _OPTIONS = "db"
+# The tool reads a line of its list into so many bytes, with the end of the line.
+LONGEST_ENTRY = 384
 # How InnoDB begins the name of what belongs to a full-text index, before the number of its table.
 _FULL_TEXT = "FTS_"
 
@@ -74,6 +76,11 @@ class ChosenTables:
     # Of InnoDB's files: those of the tables, and those that every copy has.
     size_bytes: int
     system_bytes: int
+
+    @property
+    def too_long(self) -> list[str]:
+        """Names for the tool that it does not take: it would end in the middle of the job."""
+        return [entry for entry in self.entries if len(entry) > LONGEST_ENTRY]
 
     @property
     def schemas(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backups.checks import Check, Verdict
-from backups.instances.chosen_tables import ChosenTables
+from backups.instances.chosen_tables import LONGEST_ENTRY, ChosenTables
 from backups.instances.grants import (
     NEEDED_TO_CHOOSE,
     WHY,
@@ -53,6 +53,9 @@ def judge_chosen(chosen: ChosenTables) -> Check:
         return Check(NAME, Verdict.FAILED, found, NEEDS_ALL)
     if not chosen.tables:
         return Check(NAME, Verdict.FAILED, f"no table is left of {chosen.choice}", NEEDS_ALL)
+    if names := chosen.too_long:
+        found = f"names longer than {LONGEST_ENTRY} bytes as files: {_named(names)}"
+        return Check(NAME, Verdict.FAILED, found, "Exclude these tables, or take a full backup.")
     tables = format_count(len(chosen.tables), "table")
     schemas = format_count(chosen.schemas, "schema")
     found = (

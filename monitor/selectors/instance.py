@@ -15,7 +15,13 @@ from backups.models import Backup, BackupCopy, Instance, Job
 from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
 from backups.retention.verdicts import JudgedCopy
-from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    CHOSEN_KINDS,
+    TERMINAL_JOB_STATUSES,
+    CopyStatus,
+    Operation,
+)
 from monitor.selectors.chains import ChainsView, draw_chains, load_members
 from monitor.selectors.missing_copies import (
     MissingCopies,
@@ -73,6 +79,7 @@ class JobRow:
 class InstanceHistory:
     """The live part of the page of an instance."""
 
+    # Of whole ones, as the next.
     newest: BackupRow | None
     # The newest one without a failed check; None if all recent ones failed.
     recoverable: BackupRow | None
@@ -100,10 +107,11 @@ def load_history(
     """Load one page of the backups, one of the chains and one of the jobs, newest first."""
     backups = _stored_backups(instance)
     backups_shown = Paginator(backups, PAGE_SIZE).get_page(backup_page)
-    newest = list(backups[:RECENT])
+    # One of chosen tables brings no instance back, however new it is.
+    newest = list(backups.exclude(kind__in=CHOSEN_KINDS)[:RECENT])
     members = load_members(instance, chain_page)
     proofs = load_proofs({*members.ids, *(backup.pk for backup in (*backups_shown, *newest))})
-    judged = judge_by_backup([instance.pk], now) if newest else {}
+    judged = judge_by_backup([instance.pk], now) if backups_shown else {}
     wanted = load_missing_copies(instance)
     missing = missing_by_backup(wanted)
     recent = [_backup_row(backup, proofs, judged, missing) for backup in newest]
@@ -128,7 +136,7 @@ def load_history(
 
 def _last_failed(jobs: QuerySet[Job]) -> Job | None:
     ended = jobs.filter(operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES)
-    last = ended.exclude(WITHOUT_RESULT).first()
+    last = ended.exclude(WITHOUT_RESULT).exclude(kind__in=CHOSEN_KINDS).first()
     return last if last and last.status in BAD_ENDS else None
 
 

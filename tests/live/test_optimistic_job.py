@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backups.catalog.facts import details_of
-from backups.engines.mariadb_backup import MariadbDetails
+from backups.engines.mariadb_backup import MariadbDetails, options
 from backups.engines.mariadb_backup.quiet import FileMark
 from backups.models import Backup, Instance, JobStage, Repository
 from backups.programs.private_server import PrivateServer
@@ -21,6 +21,11 @@ from tests.live.test_first_backup import add_instance, assert_sound, main, serve
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 __all__ = ["main"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "LEAST_AGE_SECONDS", 1)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from django.urls import reverse
 from backups.jobs.request import scheduled_parameters
 from backups.models import Backup, BackupSchedule, Instance, Job, Repository
 from backups.schedules.coverage import uncovered_instances
+from backups.states import JobStatus
 from tests.monitor.forms.test_schedule import typed
-from tests.monitor.planning import make_occurrence, make_schedule
-from tests.monitor.rows import T0, make_backup, make_instance, make_repository, make_user
+from tests.monitor.planning import DAY, make_occurrence, make_schedule
+from tests.monitor.rows import T0, make_backup, make_instance, make_job, make_repository, make_user
 
 CHOICE = {"include": ["shop.*"], "exclude": ["shop.log_*"]}
 
@@ -60,6 +61,22 @@ class PartialBackupTestCase(TestCase):
         )
         page = self.client.get(reverse("instance-detail", args=["orders-1"]))
         self.assertContains(page, "No full backup to restore from".lower())
+
+    def test_an_instance_is_not_recoverable_to_it(self) -> None:
+        address = reverse("instance-detail", args=["orders-1"])
+        whole = make_backup(self.orders, self.main, age=DAY).backup
+        partial = make_backup(self.orders, self.main).backup
+        Backup.objects.filter(pk=partial.pk).update(kind="partial", choice=CHOICE)
+        history = self.client.get(address).context["history"]
+        self.assertEqual((history.newest.backup, history.recoverable.backup), (whole, whole))
+        self.assertEqual([row.backup for row in history.backups], [partial, whole])
+
+    def test_one_that_succeeds_hides_no_failure_before_it(self) -> None:
+        failed = make_job(self.orders, JobStatus.FAILED)
+        partial = make_job(self.orders, JobStatus.SUCCEEDED)
+        Job.objects.filter(pk=partial.pk).update(kind="partial")
+        page = self.client.get(reverse("instance-detail", args=["orders-1"]))
+        self.assertEqual(page.context["history"].last_failed, failed)
 
     def test_a_schedule_keeps_its_tables_and_shows_them(self) -> None:
         given = typed(kind="partial", include="shop.*\nother.t", exclude="shop.log_*")

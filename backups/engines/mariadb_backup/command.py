@@ -21,6 +21,8 @@ TOOL = "mariadb-backup"
 SETTINGS = "settings"
 # Likewise the file that names what a partial copy has.
 CHOSEN = "chosen"
+# The option that has that file.
+CHOSEN_OPTION = "--databases-file"
 # No server starts without them.
 SYSTEM_SCHEMAS = ("mysql", "sys", "performance_schema")
 
@@ -102,7 +104,7 @@ def backup_argv(
         # With one it does not say when it begins to copy: the redo log would stay unguarded.
         f"--parallel={max(threads, 2)}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
-        *([f"--databases-file={{{CHOSEN}}}"] if chosen else []),
+        *([f"{CHOSEN_OPTION}={{{CHOSEN}}}"] if chosen else []),
         *([f"--tables-exclude={exclude}"] if exclude else []),
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",

@@ -16,6 +16,7 @@ from backups.archive.contained import read_contained
 from backups.archive.records import Data, FileOpened, FileRemoved, FileRenamed, Record
 from backups.engines.base import CopyFacts
 from backups.engines.details import CopyDetails
+from backups.engines.mariadb_backup.command import CHOSEN_OPTION
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, named_plugins
 from backups.exceptions import EngineError
 
@@ -109,12 +110,17 @@ def read_end_lsn(folder: Path) -> int | None:
 
 
 def is_partial(folder: Path) -> bool:
-    """Whether the tool left tables out of a restored copy, as it wrote there."""
+    """Whether a restored copy is of chosen tables, as the tool wrote there.
+
+    It calls a copy partial that is not: of an optimistic one it left out what was copied before.
+    There a table without a file is a fault, and must stay one.
+    """
     for name in SUMMARY:
         with contextlib.suppress(OSError):
             text = read_contained(folder, name, most_bytes=MOST_BYTES)
             fields = _fields(text.decode("utf-8", errors="replace"))
-            return fields.get("partial", "").upper() == "Y"
+            named = CHOSEN_OPTION in fields.get("tool_command", "")
+            return named and fields.get("partial", "").upper() == "Y"
     return False
 
 

@@ -43,7 +43,7 @@ from backups.engines.mariadb_backup.quiet_files import (
     list_schemas,
     look_at,
     schema_of,
-    with_space_ids,
+    with_identities,
 )
 from backups.engines.mariadb_backup.quiet_watch import QuietTablesChanged, QuietWatch, name_some
 from backups.exceptions import EngineError
@@ -158,7 +158,7 @@ class OptimisticCopy:
         return look_at(self._folder, sorted({schema_of(name) for name in self._quiet}))
 
     def _look_deeper(self) -> Looks:
-        return with_space_ids(self._folder, self._look(), self._quiet)
+        return with_identities(self._folder, self._look(), self._quiet)
 
     @property
     def _quiet_bytes(self) -> int:

@@ -11,8 +11,9 @@ from backups.exceptions import BadInput
 # Of its own in an optimistic copy; a plain one has no such sub-operation.
 QUIET_TABLES = "quiet tables"
 USUAL_AGE_SECONDS = 3600
-# The clock that stamps files moves in steps of some milliseconds.
-LEAST_AGE_SECONDS = 1
+# A direct write stamps its file as it begins, and on a stalled disk ends much later: no table is
+# quiet of which one may still be under way. The clock that stamps moves in steps of milliseconds.
+LEAST_AGE_SECONDS = 60
 # Far beyond any file's age: a hundred years.
 MOST_AGE_SECONDS = 100 * 365 * 86_400
 _AGE = re.compile(r"([0-9]{1,10})(s|m|h|d|)")

@@ -58,6 +58,9 @@ class TableLook:
     files: Mapping[str, FileMark]
     # Of the tablespace, by its first page; None if that was not read.
     space_id: int | None = None
+    # Of the tablespace's inode, which tells two files apart that had its number one after the
+    # other; None if that was not read, or the file system has none.
+    generation: int | None = None
 
     @property
     def size(self) -> int:
@@ -128,8 +131,10 @@ def _is_other(before: TableLook, now: TableLook | None) -> bool:
     return (
         now.files[DEFINITION] != before.files[DEFINITION]
         or (latest.device, latest.inode) != (rows.device, rows.inode)
-        # A new file may have got the inode number of the old one.
         or now.space_id != before.space_id
+        # A new file may have got the inode number of the old one. IMPORT TABLESPACE keeps the id
+        # of the tablespace too, and writes no redo: only rows that nobody wrote need no more.
+        or (latest != rows and (now.generation is None or now.generation != before.generation))
     )
 
 

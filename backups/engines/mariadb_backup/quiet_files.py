@@ -7,8 +7,10 @@ is not whole, is left to the tool.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +25,8 @@ from backups.innodb.recognise import HEAD_BYTES, Tablespace, judge_in_place, par
 from backups.innodb.verdict import PageVerdict
 
 _SPACE_ID_AT, _SPACE_ID_BYTES = 34, 4
+# FS_IOC_GETVERSION of Linux: ext4, XFS and Btrfs have one for each inode.
+_GET_GENERATION, _GENERATION_BYTES = 0x80087601, 8
 
 
 class NotQuiet(Exception):
@@ -30,12 +34,19 @@ class NotQuiet(Exception):
 
 
 def list_schemas(folder: Path) -> list[str]:
-    """Return the names of the schemas' folders; OSError if the data folder cannot be read."""
+    """Return the names of the schemas' folders; OSError if the data folder cannot be read.
+
+    One that is a mount of its own is left out: it may be on a network file system, whose times of
+    files may be outdated.
+    """
+    device = folder.stat().st_dev
     with os.scandir(folder) as entries:
         return sorted(
             entry.name
             for entry in entries
-            if entry.is_dir(follow_symlinks=False) and entry.name[0] not in "#."
+            if entry.name[0] not in "#."
+            and entry.is_dir(follow_symlinks=False)
+            and entry.stat(follow_symlinks=False).st_dev == device
         )
 
 
@@ -48,12 +59,13 @@ def look_at(folder: Path, schemas: Iterable[str]) -> Looks:
     return looks
 
 
-def with_space_ids(folder: Path, looks: Looks, names: Iterable[str]) -> Looks:
+def with_identities(folder: Path, looks: Looks, names: Iterable[str]) -> Looks:
     """Return the looks at these tables, with the ids of their tablespaces as they are now."""
     found = {}
     for name in names:
         if (look := looks.get(name)) is not None:
-            found[name] = replace(look, space_id=_read_space_id(folder, path_of(name, ROWS)))
+            space_id, generation = _read_identity(folder, path_of(name, ROWS))
+            found[name] = replace(look, space_id=space_id, generation=generation)
     return found
 
 
@@ -87,15 +99,24 @@ def _status_of(entry: os.DirEntry[str]) -> os.stat_result | None:
     return None
 
 
-def _read_space_id(folder: Path, path: str) -> int | None:
+def _read_identity(folder: Path, path: str) -> tuple[int | None, int | None]:
+    """Return the ids of a tablespace and of its file's inode, None for what cannot be read."""
     with suppress(OSError):
         descriptor = open_contained(folder, path)
         try:
             content = os.pread(descriptor, _SPACE_ID_BYTES, _SPACE_ID_AT)
+            generation = _read_generation(descriptor)
         finally:
             os.close(descriptor)
-        if len(content) == _SPACE_ID_BYTES:
-            return int.from_bytes(content, "big")
+        whole = len(content) == _SPACE_ID_BYTES
+        return (int.from_bytes(content, "big") if whole else None), generation
+    return None, None
+
+
+def _read_generation(descriptor: int) -> int | None:
+    with suppress(OSError):
+        content = fcntl.ioctl(descriptor, _GET_GENERATION, bytes(_GENERATION_BYTES))
+        return int.from_bytes(content, sys.byteorder)
     return None
 
 
@@ -114,7 +135,7 @@ class QuietReader:
         """Yield a table and return what was copied, or remove it again and raise NotQuiet."""
         opened: list[int] = []
         try:
-            rows = yield from self._file(name, ROWS, look, opened)
+            space_id, generation = yield from self._file(name, ROWS, look, opened)
             yield from self._file(name, DEFINITION, look, opened)
         except (NotQuiet, OSError) as exc:
             for number in opened:
@@ -122,12 +143,12 @@ class QuietReader:
             reason = exc.strerror if isinstance(exc, OSError) else str(exc)
             raise NotQuiet(reason) from None
         self.files[name] = (opened[0], opened[1])
-        return replace(look, space_id=rows)
+        return replace(look, space_id=space_id, generation=generation)
 
     def _file(
         self, name: str, suffix: str, look: TableLook, opened: list[int]
-    ) -> Generator[Record, None, int | None]:
-        """Yield a file; return the id in its first page, if it is a tablespace."""
+    ) -> Generator[Record, None, tuple[int | None, int | None]]:
+        """Yield a file; return its ids, as a tablespace if it is one and as a file."""
         mark, path = look.files[suffix], path_of(name, suffix)
         descriptor = open_contained(self._folder, path)
         try:
@@ -143,7 +164,7 @@ class QuietReader:
             if FileMark.of(os.fstat(descriptor)) != mark:
                 raise NotQuiet("it was changed while it was copied")
             yield FileClosed(number, mark.size)
-            return None if space is None else space.space_id
+            return None if space is None else space.space_id, _read_generation(descriptor)
         finally:
             os.close(descriptor)
 

@@ -31,7 +31,7 @@ class QuietTablesChanged(EngineError):
 class QuietWatch:
     """Follows the log of one run of the tool. ``look`` returns the present state of the tables.
 
-    ``look_deeper`` does so with the ids of their tablespaces.
+    ``look_deeper`` does so with the ids of their tablespaces and of those files.
     """
 
     def __init__(

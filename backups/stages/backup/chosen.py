@@ -27,7 +27,7 @@ def names_to_copy(work: BackupWork) -> tuple[str, ...] | None:
 
 
 def note_missing(run: Run, work: BackupWork, contents: Contents) -> None:
-    """Log the chosen tables that were renamed or dropped before they were copied."""
+    """Say that chosen tables were renamed or dropped before they were copied: a problem."""
     if (chosen := _chosen_of(work)) is None:
         return
     if missing := missing_tables(chosen, (file.path for file in contents.files)):
@@ -36,6 +36,7 @@ def note_missing(run: Run, work: BackupWork, contents: Contents) -> None:
         tables = format_count(len(missing), "chosen table")
         text = f"{tables} renamed or dropped during the copy and not in it: {named}{more}"
         run.log(run.stage, text, LogLevel.WARNING)
+        run.problems.append(text)
 
 
 def missing_tables(chosen: ChosenTables, paths: Iterable[str]) -> list[str]:

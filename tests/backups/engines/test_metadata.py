@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines.mariadb_backup.metadata import MariadbDetails, MetadataCollector, parse_facts
+from backups.engines.mariadb_backup.metadata import (
+    MariadbDetails,
+    MetadataCollector,
+    is_partial,
+    parse_facts,
+)
 from backups.exceptions import EngineError
 from tests.backups.engines.mbstreams import piece, records_of, whole
 
@@ -104,3 +109,19 @@ def test_a_table_of_that_name_is_no_metadata() -> None:
 def test_endless_metadata_is_refused() -> None:
     with pytest.raises(EngineError, match="not a metadata file"):
         list(MetadataCollector().watch(records_of(whole("xtrabackup_info", bytes(1 << 21)))))
+
+
+@pytest.mark.parametrize(
+    ("command", "partial", "found"),
+    [
+        ("--backup --databases-file=/tmp/x --target-dir=/tmp", "Y", True),
+        ("--backup --tables-exclude=^(shop[.](a))$ --target-dir=/tmp", "Y", False),
+        ("--backup --target-dir=/tmp", "N", False),
+    ],
+)
+def test_an_optimistic_copy_is_not_partial_though_the_tool_says_so(
+    tmp_path: Path, command: str, partial: str, found: bool
+) -> None:
+    text = f"tool_command = {command}\npartial = {partial}\n"
+    (tmp_path / "xtrabackup_info").write_text(text)
+    assert is_partial(tmp_path) is found

@@ -25,9 +25,11 @@ NOW = 1_000_000 * SECOND
 OLD = FileMark(1, 10, 65536, NOW - 3601 * SECOND, NOW - 3601 * SECOND)
 
 
-def look(*suffixes: str, rows: FileMark = OLD, space: int | None = 7) -> TableLook:
+def look(
+    *suffixes: str, rows: FileMark = OLD, space: int | None = 7, generation: int | None = 3
+) -> TableLook:
     files = {suffix: OLD for suffix in suffixes or (DEFINITION, ROWS)}
-    return TableLook({**files, **({ROWS: rows} if ROWS in files else {})}, space)
+    return TableLook({**files, **({ROWS: rows} if ROWS in files else {})}, space, generation)
 
 
 def chosen(looks: Mapping[str, TableLook], *busy: str, age: int = 3600) -> list[str]:
@@ -119,6 +121,19 @@ def test_rows_may_change_after_the_checkpoint_and_the_table_may_not() -> None:
     }
     for what, now in another.items():
         assert find_replaced(before, now) == {"shop.a"}, what
+
+
+def test_an_imported_tablespace_has_number_and_id_of_the_one_before() -> None:
+    written = replace(OLD, mtime_ns=NOW, ctime_ns=NOW)
+    imported = {"shop.a": look(rows=written, generation=4)}
+    assert find_replaced({"shop.a": look()}, imported) == {"shop.a"}
+
+
+def test_without_generations_only_what_was_not_written_is_the_same_table() -> None:
+    before = {"shop.a": look(generation=None)}
+    assert find_replaced(before, before) == frozenset()
+    written = {"shop.a": look(rows=replace(OLD, mtime_ns=NOW), generation=None)}
+    assert find_replaced(before, written) == {"shop.a"}
 
 
 def test_two_tables_that_were_swapped_are_both_others() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from backups.engines.mariadb_backup.quiet_files import (
     QuietReader,
     list_schemas,
     look_at,
-    with_space_ids,
+    with_identities,
 )
 from backups.innodb.checksums import crc32c
 from tests.backups.innodb.made_pages import SPACE, full_crc32
@@ -168,6 +169,16 @@ def test_nothing_is_followed_by_a_link(folder: Path, tmp_path: Path) -> None:
         list(QuietReader(folder).copy(NAME, look))
 
 
+def test_a_schema_on_a_mount_of_its_own_is_left_to_the_tool(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list_schemas(folder) == ["shop"]
+    status = list(folder.stat())
+    status[stat.ST_DEV] += 1
+    monkeypatch.setattr(Path, "stat", lambda _path: os.stat_result(status))
+    assert list_schemas(folder) == []
+
+
 def test_a_folder_that_has_gone_has_no_tables(folder: Path) -> None:
     assert look_at(folder, ["gone"]) == {}
 
@@ -175,7 +186,27 @@ def test_a_folder_that_has_gone_has_no_tables(folder: Path) -> None:
 def test_ids_are_read_from_the_files_as_they_are_now(folder: Path) -> None:
     looks = look_at(folder, ["shop"])
     assert looks[NAME].space_id is None
-    found = with_space_ids(folder, looks, [NAME, "shop.gone"])
+    found = with_identities(folder, looks, [NAME, "shop.gone"])
     assert {name: look.space_id for name, look in found.items()} == {NAME: SPACE}
     (folder / "shop" / "orders.ibd").unlink()
-    assert with_space_ids(folder, looks, [NAME])[NAME].space_id is None
+    gone = with_identities(folder, looks, [NAME])[NAME]
+    assert (gone.space_id, gone.generation) == (None, None)
+
+
+def test_another_file_under_the_same_inode_number_is_another_one(folder: Path) -> None:
+    def identity() -> tuple[int | None, int | None]:
+        look = with_identities(folder, look_at(folder, ["shop"]), [NAME])[NAME]
+        return look.space_id, look.generation
+
+    before = identity()
+    if before[1] is None:
+        pytest.skip("the file system of the tests has no generations of inodes")
+    path = folder / "shop" / "orders.ibd"
+    with path.open("r+b") as file:
+        file.seek(SIZE)
+        file.write(b"x")
+    assert identity() == before
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    assert identity() == (SPACE, identity()[1]) != before

@@ -16,9 +16,9 @@ CAPTURED = [
 ]
 MARK = FileMark(1, 2, 3, 4, 5)
 WRITTEN = replace(MARK, mtime_ns=9, ctime_ns=9)
-QUIET = {"shop.a": TableLook({DEFINITION: MARK, ROWS: MARK}, 7)}
-AWAKE = {"shop.a": TableLook({DEFINITION: MARK, ROWS: WRITTEN}, 7)}
-ALTERED = {"shop.a": TableLook({DEFINITION: WRITTEN, ROWS: MARK}, 7)}
+QUIET = {"shop.a": TableLook({DEFINITION: MARK, ROWS: MARK}, 7, 3)}
+AWAKE = {"shop.a": TableLook({DEFINITION: MARK, ROWS: WRITTEN}, 7, 3)}
+ALTERED = {"shop.a": TableLook({DEFINITION: WRITTEN, ROWS: MARK}, 7, 3)}
 BEFORE = "[00] 2026-11-30 19:48:09 Connecting to MariaDB server host: localhost"
 CHECKPOINT = (
     "[00] 2026-11-30 19:48:09 mariabackup: Starting 2 threads for parallel data files transfer"

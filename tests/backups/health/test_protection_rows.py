@@ -81,6 +81,12 @@ class JudgingTestCase(TestCase):
         row = self.judged()
         self.assertEqual((row.level, row.newest_backup), ("unprotected", None))
 
+    def test_a_schedule_of_partial_backups_covers_nobody(self) -> None:
+        make_backup(self.orders, self.main)
+        BackupSchedule.objects.update(kind="partial")
+        row = self.judged()
+        self.assertEqual((row.level, row.reasons), ("unprotected", "no schedule covers it"))
+
     def test_a_partial_backup_does_not_hide_the_failure_before_it(self) -> None:
         make_backup(self.orders, self.main)
         make_job(self.orders, JobStatus.FAILED)

@@ -43,6 +43,15 @@ def test_what_matches_nothing_is_refused() -> None:
     assert (check.verdict, check.found) == (Verdict.FAILED, "no table matches shop.gone")
 
 
+def test_names_that_the_tool_cannot_read_are_refused() -> None:
+    schema = "@6f22" * 40
+    fits, long = (f"{schema}/{name}" for name in ("a" * 183, "a" * 184))
+    assert judge_chosen(replace(CHOSEN, entries=(fits,))).verdict is Verdict.OK
+    check = judge_chosen(replace(CHOSEN, entries=(fits, long)))
+    assert check.verdict is Verdict.FAILED
+    assert check.found == f"names longer than 384 bytes as files: {long}"
+
+
 def test_nothing_at_all_is_refused() -> None:
     check = judge_chosen(replace(CHOSEN, tables=()))
     assert (check.verdict, check.found) == (Verdict.FAILED, "no table is left of shop.*")

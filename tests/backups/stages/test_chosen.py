@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 from backups.instances.chosen_tables import ServerTable
-from backups.stages.backup.chosen import missing_tables
+from backups.stages.backup.chosen import missing_tables, note_missing
 from tests.backups.preflight.test_tables_check import CHOSEN
 
 
@@ -14,3 +16,17 @@ def test_a_table_without_its_definition_is_missing() -> None:
     paths = ["ibdata1", "shop/orders.frm", "shop/orders.ibd", "shop/people.ibd"]
     assert missing_tables(replace(CHOSEN, tables=tables), paths) == ["shop.people"]
     assert missing_tables(CHOSEN, paths) == []
+
+
+def test_a_backup_without_one_of_its_tables_ends_with_a_problem() -> None:
+    survey = SimpleNamespace(chosen=CHOSEN)
+    work: Any = SimpleNamespace(choice=CHOSEN.choice, preflight=SimpleNamespace(survey=survey))
+    run: Any = SimpleNamespace(stage="copy", problems=[], log=lambda *_words: None)
+    contents: Any = SimpleNamespace(files=[SimpleNamespace(path="shop/orders.frm")])
+    note_missing(run, work, contents)
+    assert run.problems == []
+    contents.files.clear()
+    note_missing(run, work, contents)
+    (problem,) = run.problems
+    assert "1 chosen table renamed or dropped during the copy" in problem
+    assert problem.endswith("not in it: shop.orders")
