@@ -95,6 +95,28 @@ class RestoreParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreTableParameters(Parameters):
+    # One a line, as ``schema.table`` with each in backquotes.
+    tables: str
+    # One of the three: the name of an instance, a new folder, or a new file.
+    to_instance: str | None = None
+    to_folder: str | None = None
+    sql_file: str | None = None
+    # Of the only table, written likewise; None: each keeps its own.
+    new_name: str | None = None
+    # Whether a table that is there is renamed, and makes room.
+    replace: bool = False
+    mysqld: str = ""
+    # In the names of the tables that it makes until they are whole.
+    token: str = ""
+
+    @property
+    def target(self) -> str:
+        """Where the tables go."""
+        return self.to_instance or self.to_folder or self.sql_file or ""
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreTestParameters(Parameters):
     mysqld: str = ""
     # A value of ``DrillPoint``; None: the backup as it is.
@@ -166,6 +188,7 @@ def _read(fields: type[Fields], job: Job) -> Fields:
 _OF: Mapping[Operation, type[Parameters]] = {
     Operation.BACKUP: BackupParameters,
     Operation.RESTORE: RestoreParameters,
+    Operation.RESTORE_TABLE: RestoreTableParameters,
     Operation.VERIFY: VerifyParameters,
     Operation.RESTORE_TEST: RestoreTestParameters,
     Operation.REHEARSAL: RehearsalParameters,

@@ -16,6 +16,7 @@ class Operation(models.TextChoices):
 
     BACKUP = "backup", "Backup"
     RESTORE = "restore", "Restore"
+    RESTORE_TABLE = "restore_table", "Table restore"
     VERIFY = "verify", "Verify"
     RESTORE_TEST = "restore_test", "Restore test"
     REHEARSAL = "rehearsal", "Upgrade rehearsal"

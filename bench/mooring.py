@@ -120,6 +120,22 @@ class Mooring:
         done = self._run("restorebackup", label, *arguments, "--foreground", "--json")
         return _finished(done, 0)
 
+    def plan_table(
+        self, label: str, table: str, new_name: str, database: Database
+    ) -> Mapping[str, float]:
+        """Return how much is read and extracted for one table."""
+        words = ("--table", table, "--as", new_name, "--to-instance", database.name)
+        done = self._run("restoretable", label, *words, "--plan", "--json")
+        # Any: JSON.
+        answer: dict[str, Any] = json.loads(done.output)
+        names = ("read_bytes", "stored_bytes", "extract_bytes", "system_bytes")
+        return {name: float(answer[name]) for name in names}
+
+    def restore_table(self, label: str, table: str, new_name: str, database: Database) -> Finished:
+        words = ("--table", table, "--as", new_name, "--to-instance", database.name)
+        done = self._run("restoretable", label, *words, "--foreground", "--json")
+        return _finished(done, 0)
+
     def consolidate(self, label: str) -> Finished:
         """Make a full backup of a chain; its label is that of the new one."""
         before = tree_bytes(self._repository)

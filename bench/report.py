@@ -32,6 +32,7 @@ HEADINGS: Mapping[str, str] = {
     "prepare": "Prepare with little and with more memory",
     "optimistic": "Optimistic backups beside normal ones",
     "rows": "To the first row of one of eight tables in a backup",
+    "one table": "Restoring one table of a hundredth of the rows",
     "memory": "Resident memory of Mooring's process",
 }
 

@@ -36,6 +36,7 @@ from monitor.views import (
     settings_repositories,
     silences,
     styleguide,
+    table_restores,
     transactions,
 )
 
@@ -145,6 +146,12 @@ urlpatterns = [
     path("openings/<int:opening>/", openings.opening_detail, name="opening-detail"),
     path("openings/<int:opening>/live/", openings.opening_live, name="opening-live"),
     path("openings/<int:opening>/close/", openings.opening_close, name="opening-close"),
+    path("backups/<str:label>/tables/", table_restores.table_restore, name="table-restore"),
+    path(
+        "backups/<str:label>/tables/start/",
+        table_restores.table_restore_start,
+        name="table-restore-start",
+    ),
     path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
     path("backups/<str:label>/hold/", pins.backup_hold, name="backup-hold"),
     path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),

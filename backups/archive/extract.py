@@ -23,10 +23,11 @@ from backups.archive.frames import Extent, Frame
 from backups.archive.link_reads import UNWATCHED, ChainWatch, LinkRead
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
-from backups.archive.needed_frames import FrameList, FrameSource
+from backups.archive.needed_frames import FrameList, FrameSource, frames_to_take
 from backups.archive.output import FilePiece, OutputFiles
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
+from backups.repositories.sequential.store import sequential
 
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 # So many frames are requested of the store at the same time.
@@ -74,6 +75,19 @@ def extract(
     # Where a block was written twice, it was not known before.
     meter.raw_bytes_total = meter.raw_bytes
     return len(files)
+
+
+def stored_bytes_needed(chain: Sequence[BackupReader], wanted: Callable[[str], bool]) -> int | None:
+    """Return how many stored bytes an extraction of the wanted files reads.
+
+    None where it shows only on the way: a backup that needs others, and sequential media.
+    """
+    reader = chain[-1]
+    if len(chain) > 1 or sequential(reader.store) is not None:
+        return None
+    files = reader.manifest.contents.files
+    source = _OneBackup({file.number: file for file in files if wanted(file.path)})
+    return sum(place.stored_bytes for _, place in frames_to_take(reader, source, 0))
 
 
 def _take_all(

@@ -25,7 +25,7 @@ from backups.models import Backup, BackupCopy, Job, KeptRestore, WantedCopy
 from backups.models.clock import shared
 from backups.models.wanted_copy import WantCause
 from backups.opened_tables.work_folder import remove_abandoned
-from backups.parameters import ExportParameters, RestoreParameters
+from backups.parameters import ExportParameters, RestoreParameters, RestoreTableParameters
 from backups.repositories.exported.writer import remove_unfinished
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder, size_of
@@ -33,6 +33,7 @@ from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_tim
 from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
 from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
+from backups.table_restores.leftovers import remove_unfinished_tables
 from backups.transitions.jobs import lose
 from backups.transitions.wanted_copies import want_copy
 
@@ -89,7 +90,6 @@ def clear_up_here(at: datetime) -> None:
 
 def remove_leftovers_of_host() -> int:
     """Remove what ended jobs left on this host: a tick on another one does not see it."""
-    remove_abandoned()
     return remove_leftovers(of_host=socket.gethostname())
 
 
@@ -105,8 +105,9 @@ def _is_gone(pid: int, job: Job) -> bool:
 def remove_leftovers(*, of_host: str = "") -> int:
     """Remove the leftovers of ended jobs, or those of one host; return how many are clean now.
 
-    Failures are tried again.
+    Failures are tried again. Folders of this host in which tables were opened go as well.
     """
+    remove_abandoned()
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
     if of_host:
         dirty = dirty.filter(worker__startswith=f"{of_host}:")
@@ -162,6 +163,9 @@ def _clear(job: Job) -> None:
         case Operation.RESTORE:
             asked = RestoreParameters.of(job)
             _prove_removed(job, release_folder(asked.target, asked.mark or job.pk))
+        case Operation.RESTORE_TABLE:
+            unfinished = remove_unfinished_tables(RestoreTableParameters.of(job), job.pk)
+            _prove_removed(job, unfinished)
         case Operation.RESTORE_TEST | Operation.REHEARSAL:
             _prove_removed(job, release_folder(scratch_folder(job), job.pk))
         case Operation.EXPORT:

@@ -18,6 +18,7 @@ from backups.parameters import (
     PurgeParameters,
     RehearsalParameters,
     RestoreParameters,
+    RestoreTableParameters,
     RestoreTestParameters,
     VerifyParameters,
 )
@@ -30,6 +31,7 @@ from backups.stages import (
     purge,
     rehearsal,
     restore,
+    table_restore,
 )
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
@@ -39,6 +41,7 @@ from backups.stages.export.work import export_work
 from backups.stages.proof.read_packs import verify_work
 from backups.stages.purge.decide import purge_work
 from backups.stages.restore.work import rehearsal_work, restore_test_work, restore_work
+from backups.stages.table_restore.work import table_restore_work
 from backups.states import Operation
 
 Asked = TypeVar("Asked", bound=Parameters)
@@ -86,6 +89,13 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
         restore.KNOWN_STAGES,
         restore_work,
         lambda job, asked: f"target:{asked.target}",
+    ),
+    Operation.RESTORE_TABLE: Plan(
+        RestoreTableParameters,
+        always(table_restore.STAGES),
+        table_restore.STAGES,
+        table_restore_work,
+        lambda job, asked: f"tables:{asked.target}",
     ),
     Operation.VERIFY: Plan(
         VerifyParameters, always(proof.VERIFY_STAGES), proof.VERIFY_STAGES, verify_work, _copy_key

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from backups.exceptions import BadInput
 from backups.hooks.definition import LONGEST_VALUE, Hook
 from backups.models import Job
-from backups.parameters import RestoreParameters
+from backups.parameters import RestoreParameters, RestoreTableParameters
 from backups.states import JobStatus, Operation
 
 
@@ -69,6 +69,8 @@ def _target(job: Job) -> str:
     with suppress(BadInput):
         if job.operation == Operation.RESTORE:
             return str(RestoreParameters.of(job).target)
+        if job.operation == Operation.RESTORE_TABLE:
+            return RestoreTableParameters.of(job).target
     return ""
 
 

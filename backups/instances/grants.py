@@ -40,6 +40,8 @@ NEEDED_TO_CHOOSE: Mapping[str, frozenset[str]] = {
     "SHOW VIEW": frozenset({"SHOW VIEW", "SELECT"}),
     "TRIGGER": frozenset({"TRIGGER"}),
 }
+# On the schema that gets a table of a backup, which has a temporary name at first.
+NEEDED_TO_MAKE_TABLES = ("SELECT", "INSERT", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES")
 NEEDED_TO_SEE_TRIGGERS: Mapping[str, frozenset[str]] = {"TRIGGER": frozenset({"TRIGGER"})}
 # For SHOW CREATE of each kind of object: one privilege of each set.
 NEEDED_TO_DEFINE: Mapping[str, tuple[frozenset[str], ...]] = {

@@ -32,6 +32,8 @@ def why_not_rerun(job: Job) -> str:
     if job.operation == Operation.REHEARSAL:
         # It runs a server program that an admin of the worker's host named.
         return "a rehearsal is started with rehearseupgrade, which names its server program"
+    if job.operation == Operation.RESTORE_TABLE:
+        return "a restore of tables is started with restoretable, which names where they go"
     if job.operation == Operation.EXPORT:
         return "an export is started with exportbackup, which names its file"
     if job.operation == Operation.PURGE:

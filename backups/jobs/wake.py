@@ -29,6 +29,7 @@ RUN_JOB = "backups.tasks.run_job"
 QUEUES: Mapping[Operation, str] = {
     Operation.BACKUP: "copy",
     Operation.RESTORE: "transfer",
+    Operation.RESTORE_TABLE: "transfer",
     Operation.VERIFY: "transfer",
     Operation.RESTORE_TEST: "transfer",
     Operation.REHEARSAL: "transfer",

@@ -112,7 +112,11 @@ def _table(
         )
     raise BadInput(
         f"the backup has the definition of {name} and none of its rows"
-        + (f": its storage engine is {table.engine}" if table.engine else "")
+        + (f": its storage engine is {table.engine}" if table.engine else ""),
+        hint="mariadb-backup leaves out a table that was imported after the last checkpoint: look "
+        "for it in a later backup."
+        if table.engine == "InnoDB"
+        else "",
     )
 
 

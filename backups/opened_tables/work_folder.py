@@ -29,15 +29,26 @@ _NAME = re.compile(rf"{_PREFIX}(?P<host>[\w.-]+)-(?P<pid>\d+)-(?P<began>\d+)-[0-
 @contextmanager
 def work_folder() -> Iterator[Path]:
     """Make a folder of this process, closed to others; leaving it removes it."""
+    folder = make_work_folder()
+    try:
+        yield folder
+    finally:
+        remove_work_folder(folder)
+
+
+def make_work_folder() -> Path:
+    """Make one that somebody removes later; if nobody does, whoever clears up."""
     scratch = Path(settings.SCRATCH_FOLDER)
     scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
     began = int(start_time(os.getpid()))
     folder = scratch / f"{_PREFIX}{_host()}-{os.getpid()}-{began}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def remove_work_folder(folder: Path) -> None:
+    """Remove it, where there is one."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_abandoned() -> int:

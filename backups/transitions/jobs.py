@@ -23,7 +23,7 @@ from backups.models import (
 )
 from backups.models.activity import Verb
 from backups.models.clock import shared
-from backups.parameters import RestoreParameters
+from backups.parameters import RestoreParameters, RestoreTableParameters
 from backups.states import (
     JOB_MOVES,
     TERMINAL_JOB_STATUSES,
@@ -202,7 +202,11 @@ def note_process(job: Job, token: int, group: int, started: float) -> None:
 
 
 # Recorded as activity, also for jobs of schedules: data was read or deleted.
-_KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
+_KEPT = {
+    Operation.RESTORE: Verb.RESTORED,
+    Operation.RESTORE_TABLE: Verb.RESTORED,
+    Operation.PURGE: Verb.PURGED,
+}
 
 
 def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
@@ -231,6 +235,8 @@ def _target_of(job: Job) -> str:
     with suppress(BadInput):
         if job.operation == Operation.RESTORE:
             return str(RestoreParameters.of(job).target)
+        if job.operation == Operation.RESTORE_TABLE:
+            return RestoreTableParameters.of(job).target
     return ""
 
 

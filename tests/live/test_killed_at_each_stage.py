@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from backups.executor.operations import PLANS
+from backups.instances.grants import NEEDED_TO_MAKE_TABLES
 from backups.states import Operation
 from tests.live.mooring_site import Site, engines_of, private_site, wait_until
 from tests.live.server import LiveServer
@@ -18,6 +19,8 @@ from tests.live.victim import HELD, LATE_TICK
 pytestmark = pytest.mark.live
 
 LEASE_SECONDS = 2
+# The schema that gets a table of a backup.
+AGAIN = "bank_again"
 # Only where a restore goes on to a moment: tests/live/test_replay_killed.py.
 OF_REPLAYS = {
     "find transactions", "take over", "replay", "start at moment", "check at moment",
@@ -41,6 +44,7 @@ DONE = {
     (Operation.RESTORE, "hand over"),
     (Operation.COPY, "copy backups"),
     (Operation.EXPORT, "read file"),
+    (Operation.RESTORE_TABLE, "hand over"),
 } | {
     (operation, stage)
     for operation in (Operation.BACKUP, Operation.CONSOLIDATE)
@@ -52,7 +56,12 @@ DONE = {
 @pytest.fixture(scope="module")
 def site(mariadb: LiveServer) -> Iterator[Site]:
     with private_site(mariadb, throttle=0, lease=LEASE_SECONDS) as site:
+        mariadb.execute(
+            f"CREATE OR REPLACE DATABASE {AGAIN}",
+            f"GRANT {', '.join(NEEDED_TO_MAKE_TABLES)} ON {AGAIN}.* TO celery@'%'",
+        )
         yield site
+        mariadb.execute(f"DROP DATABASE {AGAIN}")
 
 
 def words_for(operation: Operation, site: Site, label: str) -> list[str]:
@@ -70,6 +79,9 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
             return ["consolidatebackup", newest_link(site)]
         case Operation.COPY:
             return ["copybackup", uncopied_link(site), "--to", "second"]
+        case Operation.RESTORE_TABLE:
+            table = ["--table", "bank.accounts", "--as", f"{AGAIN}.accounts"]
+            return ["restoretable", label, *table, "--to-instance", "bank-1"]
         case Operation.EXPORT:
             return ["exportbackup", label, "--file", str(site.home / "exported.tar")]
     return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
@@ -127,6 +139,7 @@ def test_killed(
     done = (operation, stage) in DONE and moment == "after"
     assert (site.home / "target").exists() is (done and operation is Operation.RESTORE)
     assert (site.home / "exported.tar").exists() is (done and operation is Operation.EXPORT)
+    assert_restored(mariadb, done=done and operation is Operation.RESTORE_TABLE)
     assert list(site.home.glob("*.part")) == []
     (site.home / "exported.tar").unlink(missing_ok=True)
     stored = set(folders(site))
@@ -148,8 +161,15 @@ def test_killed(
     shutil.rmtree(site.home / "target", ignore_errors=True)
     answer = site.manage(*words, "--foreground")
     assert (answer["status"], answer["error"]) == ("succeeded", "")
+    assert_restored(mariadb, done=operation is Operation.RESTORE_TABLE)
     shutil.rmtree(site.home / "target", ignore_errors=True)
     (site.home / "exported.tar").unlink(missing_ok=True)
+
+
+def assert_restored(mariadb: LiveServer, *, done: bool) -> None:
+    """There is nothing, or the whole table under its own name; it goes."""
+    assert mariadb.execute(f"SHOW TABLES FROM {AGAIN}") == [("accounts",)] * done
+    mariadb.execute(f"DROP TABLE IF EXISTS {AGAIN}.accounts")
 
 
 def kill_at(site: Site, operation: Operation, stage: str, moment: str, words: list[str]) -> None:

@@ -122,8 +122,7 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
             return ["exportbackup", label, "--file", str(site.disk / EXPORTED)]
         case Operation.PURGE:
             return ["purgebackup", label, "--force", "--now", "--reason", "a test"]
-        case Operation.COPY:
-            return ["copybackup", label, "--to", "second"]
+    return ["copybackup", label, "--to", "second"]
 
 
 def stored_backup(site: BreakableSite, operation: Operation) -> str:

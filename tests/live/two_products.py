@@ -73,10 +73,10 @@ def run(connect: Callable[[], Connection[Any]], statements: Sequence[str]) -> li
 
 
 @contextmanager
-def serving(name: str, folder: Path) -> Iterator[Product]:
+def serving(name: str, folder: Path, *, binlog: bool = True) -> Iterator[Product]:
     """Start one of the products on a new data folder."""
     if name == "mysql":
-        with PrivateMysql(folder) as mysql:
+        with PrivateMysql(folder, {} if binlog else {"disable-log-bin": ""}) as mysql:
             mysql.execute(*clone_jobs.USER)
             mysql.execute("GRANT SELECT, SHOW VIEW ON *.* TO bk@'127.0.0.1'")
             yield Product(
@@ -88,7 +88,7 @@ def serving(name: str, folder: Path) -> Iterator[Product]:
             )
         return
     new_mariadb(folder)
-    settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=binlog)
     with PrivateServer(folder, settings) as mariadb:
         run(
             mariadb.connect,

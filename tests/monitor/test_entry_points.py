@@ -37,7 +37,10 @@ PREVIEWS = {"schedule-preview", "silence-preview"}
 # They do, of a folder that the job here does not have: they lead on to the job.
 NO_FOLDER = {"kept-continue"}
 # For operators, and only looks: a plan changes nothing.
-LOOKS = {"restore-wizard", "backup-inside-stored", "backup-compare", "backup-compare-tables"}
+LOOKS = {
+    "restore-wizard", "table-restore", "backup-inside-stored", "backup-compare",
+    "backup-compare-tables",
+}  # fmt: skip
 # Asked with nothing typed, there is no copy to restore.
 NOT_THERE = {"restore-start"}
 # Of the Django admin: they lead on by themselves.

@@ -30,7 +30,7 @@ OPERATED = OPERATED_FORMS | {
     "copy-consolidate", "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
-    "restore-start", "backup-hold", "kept-remove", "missing-copy-give-up",
+    "restore-start", "table-restore-start", "backup-hold", "kept-remove", "missing-copy-give-up",
     "backup-copy", "copy-keep",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
@@ -44,7 +44,8 @@ ADMIN_POSTS = {
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
 OPERATED_PAGES = {
-    "restore-wizard", "backup-inside-stored", "backup-compare", "backup-compare-tables",
+    "restore-wizard", "table-restore", "backup-inside-stored", "backup-compare",
+    "backup-compare-tables",
 }  # fmt: skip
 ADMIN_PAGES = {
     "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",

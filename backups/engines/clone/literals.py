@@ -17,6 +17,8 @@ Literal = Callable[[bytes], bytes]
 _NUMBERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal"}
 _FLOATS = {"float", "double"}
 _TEMPORALS = {"date", "datetime", "timestamp", "time", "year"}
+# Of MariaDB; their text is all there is of them.
+_ADDRESSES = {"uuid", "inet4", "inet6"}
 _CHOICES = {"enum", "set"}
 _TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext"}
 _BYTES = {
@@ -59,7 +61,7 @@ class Column:
             return bytes
         if kind in _FLOATS:
             return float_literal
-        if kind in _TEMPORALS:
+        if kind in _TEMPORALS | _ADDRESSES:
             return quoted_text
         if kind in _BYTES:
             return bytes_literal

@@ -1,0 +1,1 @@
+"""How does a table of a backup get into a running server, a folder or a file?"""

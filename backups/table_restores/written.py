@@ -1,0 +1,82 @@
+"""How are tables written into a file of SQL, or as their files into a folder?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from backups.archive.meter import Meter
+from backups.opened_tables.names import TableName, quoted
+from backups.programs.private_server import PrivateServer
+from backups.table_restores.definitions import created_as
+from backups.table_restores.files import copy_file, flushed
+from backups.table_restores.rows import PREAMBLE, create_statement, insert_statements
+
+DEFINITIONS_FILE = "definitions.sql"
+
+
+def write_sql(
+    server: PrivateServer,
+    names: Mapping[TableName, TableName],
+    path: Path,
+    *,
+    heading: str,
+    meter: Meter,
+    check: Callable[[], None],
+) -> dict[TableName, int]:
+    """Write definitions and rows into a new file; return the rows of each table."""
+    rows: dict[TableName, int] = {}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file:
+
+        def put(statement: bytes) -> None:
+            file.write(statement + b";\n")
+            meter.raw_bytes += len(statement) + 2
+            check()
+
+        file.write("".join(f"-- {line}\n" for line in heading.splitlines()).encode())
+        for text in PREAMBLE:
+            put(text.encode())
+        for table, new in names.items():
+            # What a definition names without a schema is in the one that is used.
+            put(f"CREATE DATABASE IF NOT EXISTS {quoted(new.schema)}".encode())
+            put(f"USE {quoted(new.schema)}".encode())
+            put(_created(server, table, new).encode())
+            rows[table] = 0
+            for statement, count in insert_statements(server, table, new):
+                put(statement)
+                rows[table] += count
+        file.flush()
+        os.fsync(file.fileno())
+    return rows
+
+
+def write_files(
+    server: PrivateServer,
+    names: Mapping[TableName, TableName],
+    folder: Path,
+    *,
+    meter: Meter,
+    check: Callable[[], None],
+) -> int:
+    """Write the files of tables and their definitions into a folder; return how many files."""
+    count = 0
+    definitions = []
+    for table in names:
+        definitions.append(f"{_created(server, table, table)};\n")
+        with flushed(server, table) as paths:
+            for path in paths:
+                (folder / path).parent.mkdir(mode=0o700, exist_ok=True)
+                meter.raw_bytes += copy_file(server.folder, path, folder, path, check=check)
+                count += 1
+    (folder / DEFINITIONS_FILE).write_text("".join(definitions), encoding="utf-8")
+    return count + 1
+
+
+def _created(server: PrivateServer, table: TableName, new: TableName) -> str:
+    with server.connect() as connection:
+        sql = create_statement(connection, table)
+    # Of a table that refers to itself.
+    moved = {table.name: new.name} if table.schema == new.schema else {}
+    return created_as(sql, table, new, moved=moved, taken=frozenset())

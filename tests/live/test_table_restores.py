@@ -1,0 +1,301 @@
+"""Tables of a backup restored into a running server, a folder and a file, on both products."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymysql.connections import Connection
+from pytest_django import Settings
+
+from backups.exceptions import StageFailed
+from backups.executor.leftovers import remove_leftovers_of_host
+from backups.instances.grants import NEEDED_TO_MAKE_TABLES
+from backups.models import Activity, Job, JobLogLine, JobStage, Repository
+from backups.models.activity import Verb
+from backups.stages.table_restore.check_target import CheckTableTarget
+from backups.states import JobStatus
+from backups.table_restores import transfer
+from backups.table_restores.target import run
+from tests.commands import Ended, run_command
+from tests.live.clone_jobs import make_main, taken
+from tests.live.mysql import program
+from tests.live.two_products import PRODUCTS, Product, serving
+
+pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
+
+SCHEMAS = ("shop", "other")
+NUMBERS = (
+    "CREATE TABLE shop.numbers (n INT PRIMARY KEY)",
+    "INSERT INTO shop.numbers VALUES (1), (2), (3), (4), (5), (6), (7), (8)",
+    *(
+        "INSERT INTO shop.numbers SELECT n + (SELECT MAX(n) FROM shop.numbers) FROM shop.numbers"
+        for _ in range(6)
+    ),
+)
+NOTE = "REPEAT(CHAR(97 + n % 26), 100)"
+# No longer than what a full-text index takes.
+WORD = "REPEAT(CHAR(97 + n % 26), 20)"
+# Of each kind: columns and the end of the definition, then what is selected from the numbers.
+KINDS: dict[str, tuple[str, str]] = {
+    "plain": ("id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200)) COMMENT='a''b'", f"n, {NOTE}"),
+    "squeezed": (
+        "id INT PRIMARY KEY, note VARCHAR(200)) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8",
+        f"n, {NOTE}",
+    ),
+    "parted": (
+        "id INT PRIMARY KEY, note VARCHAR(200)) PARTITION BY HASH (id) PARTITIONS 3",
+        f"n, {NOTE}",
+    ),
+    "texts": ("id INT PRIMARY KEY, note TEXT, FULLTEXT KEY words (note))", f"n, {WORD}"),
+    "odd-näme": ("id INT PRIMARY KEY, `odd``col` BLOB, t TIMESTAMP(3) NULL)", f"n, {NOTE}, NULL"),
+}
+GENERATED = (
+    "CREATE TABLE shop.made (id INT PRIMARY KEY, twice INT AS (id * 2) STORED,"
+    " half INT AS (id DIV 2) VIRTUAL, KEY halves (half))",
+    "INSERT INTO shop.made (id) SELECT n FROM shop.numbers",
+    "CREATE TABLE shop.altered (id INT PRIMARY KEY)",
+    "INSERT INTO shop.altered SELECT n FROM shop.numbers",
+    "ALTER TABLE shop.altered ADD COLUMN later INT DEFAULT 7, ALGORITHM=INSTANT",
+    "CREATE TABLE shop.parents (id INT PRIMARY KEY)",
+    "INSERT INTO shop.parents SELECT n FROM shop.numbers",
+    "CREATE TABLE shop.children (id INT PRIMARY KEY, parent INT, boss INT,"
+    " CONSTRAINT of_parent FOREIGN KEY (parent) REFERENCES parents (id),"
+    " CONSTRAINT of_boss FOREIGN KEY (boss) REFERENCES children (id))",
+    "INSERT INTO shop.children SELECT n, n, NULL FROM shop.numbers",
+)
+ALL = [*KINDS, "made", "altered", "parents", "children", "pages"]
+COMPRESSED = {"mysql": "COMPRESSION='zlib'", "mariadb": "`PAGE_COMPRESSED`=1"}
+# MySQL alone has them.
+IN_TABLESPACE = (
+    "CREATE TABLESPACE room ADD DATAFILE 'room.ibd'",
+    "CREATE TABLE shop.roomed (id INT PRIMARY KEY) TABLESPACE room",
+    "INSERT INTO shop.roomed SELECT n FROM shop.numbers",
+)
+
+
+@pytest.fixture(scope="module", params=PRODUCTS)
+def product(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
+    folder = tmp_path_factory.mktemp("tables") / "data"
+    with serving(request.param, folder, binlog=False) as product:
+        product.run(*(f"CREATE DATABASE {schema}" for schema in SCHEMAS), *NUMBERS)
+        for name, (columns, values) in KINDS.items():
+            product.run(
+                f"CREATE TABLE shop.`{name}` ({columns}",
+                f"INSERT INTO shop.`{name}` SELECT {values} FROM shop.numbers",
+            )
+        product.run(
+            *GENERATED,
+            "CREATE TABLE shop.pages (id INT PRIMARY KEY, note VARCHAR(200))"
+            f" {COMPRESSED[product.name]}",
+            f"INSERT INTO shop.pages SELECT n, {NOTE} FROM shop.numbers",
+        )
+        product.run(
+            *(
+                f"GRANT {', '.join(NEEDED_TO_MAKE_TABLES)} ON {schema}.* TO bk@'127.0.0.1'"
+                for schema in SCHEMAS
+            )
+        )
+        yield product
+
+
+@pytest.fixture
+def main(tmp_path: Path, settings: Settings) -> Repository:
+    settings.DEFINITIONS_SECONDS = 60
+    return make_main(tmp_path, settings)
+
+
+@pytest.fixture
+def label(product: Product, main: Repository) -> str:
+    product.add()
+    return taken()
+
+
+def restore(label: str, *words: str) -> Ended:
+    return run_command("restoretable", label, "--foreground", *words)
+
+
+# Any: SQL's values.
+def content(product: Product, table: str) -> list[tuple[Any, ...]]:
+    return product.run(f"SELECT * FROM {table} ORDER BY id")
+
+
+def tables(product: Product, schema: str) -> set[str]:
+    return {row[0] for row in product.run(f"SHOW TABLES FROM {schema}")}
+
+
+def log() -> str:
+    newest = Job.objects.latest("id")
+    return "\n".join(JobLogLine.objects.filter(job=newest).values_list("text", flat=True))
+
+
+def test_every_kind_of_table_comes_back(product: Product, label: str, settings: Settings) -> None:
+    before = {name: content(product, f"shop.`{name}`") for name in ALL}
+    definitions = {name: product.run(f"SHOW CREATE TABLE shop.`{name}`") for name in ALL}
+    product.run(
+        "SET foreign_key_checks = 0", *(f"DROP TABLE shop.`{name}`" for name in reversed(ALL))
+    )
+    words = [word for name in ALL for word in ("--table", f"shop.{name}")]
+    ended = restore(label, *words, "--to-instance", "bank-1")
+    assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
+    for name in ALL:
+        assert content(product, f"shop.`{name}`") == before[name], name
+        assert product.run(f"SHOW CREATE TABLE shop.`{name}`") == definitions[name], name
+        checked = product.run(f"CHECK TABLE shop.`{name}` EXTENDED")
+        assert [row[-1] for row in checked if row[2] == "status"] == ["OK"], name
+    assert tables(product, "shop") == {*ALL, "numbers"}
+    if product.is_mysql:
+        assert "shop.plain: by its files" in log()
+        assert "shop.texts: row by row: its full-text index" in log()
+    else:
+        assert "shop.plain: row by row: backups of a MariaDB leave out imported" in log()
+    # The full-text index finds what is in the rows.
+    found = product.run(
+        f"SELECT COUNT(*) FROM shop.texts WHERE MATCH (note) AGAINST ('{'b' * 20}')"
+    )
+    assert found[0][0] > 0
+    assert not any(path.suffix in {".cfg", ".cfp"} for path in (product.folder / "shop").iterdir())
+    assert list(Path(settings.SCRATCH_FOLDER).iterdir()) == []
+    assert Activity.objects.filter(verb=Verb.RESTORED, details__target="bank-1").exists()
+
+
+def test_a_table_that_is_there_is_kept_or_refused(product: Product, label: str) -> None:
+    product.run("UPDATE shop.plain SET note = 'new'")
+    refused = restore(label, "--table", "shop.plain", "--to-instance", "bank-1")
+    assert refused.exit_code != 0
+    assert "shop.plain exists" in refused.stdout + refused.stderr
+    assert Job.objects.latest("id").status == JobStatus.REFUSED
+    # Foreign keys would follow the old table.
+    parents = restore(label, "--table", "shop.parents", "--to-instance", "bank-1", "--replace")
+    assert "foreign keys of shop.children" in parents.stdout + parents.stderr
+    replaced = restore(label, "--table", "shop.plain", "--to-instance", "bank-1", "--replace")
+    assert replaced.exit_code == 0, replaced.stdout + replaced.stderr
+    (kept,) = (name for name in tables(product, "shop") if name.startswith("plain_before_"))
+    assert product.run(f"SELECT DISTINCT note FROM shop.{kept}") == [("new",)]
+    assert product.run("SELECT COUNT(DISTINCT note) FROM shop.plain") == [(26,)]
+    product.run(f"DROP TABLE shop.{kept}")
+    assert tables(product, "shop") == {*ALL, "numbers"}
+
+
+def test_a_child_gets_another_name_and_its_orphans_are_reported(
+    product: Product, label: str
+) -> None:
+    product.run("SET foreign_key_checks = 0", "DELETE FROM shop.parents WHERE id <= 10")
+    words = ("--table", "shop.children", "--as", "shop.again", "--to-instance", "bank-1")
+    ended = restore(label, *words)
+    assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
+    stage = JobStage.objects.get(job=Job.objects.latest("id"), name="check tables")
+    assert "10 rows without a parent in shop.parents" in stage.detail
+    assert "CONSTRAINT" in product.run("SHOW CREATE TABLE shop.again")[0][1]
+    assert "REFERENCES `again`" in product.run("SHOW CREATE TABLE shop.again")[0][1]
+    product.run("DROP TABLE shop.again")
+    product.run("INSERT INTO shop.parents SELECT n FROM shop.numbers WHERE n <= 10")
+
+
+def test_rows_go_where_files_cannot(
+    product: Product, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not product.is_mysql:
+        pytest.skip("each comes so into a MariaDB, see above")
+    before = {name: content(product, f"shop.`{name}`") for name in ALL}
+    monkeypatch.setattr("backups.table_restores.ways._why_not_files", lambda *given: "a test")
+    words = [word for name in ALL for word in ("--table", f"shop.{name}")]
+    ended = restore(label, *words, "--to-instance", "bank-1", "--replace")
+    assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
+    assert "shop.plain: row by row: a test" in log()
+    for name in ALL:
+        assert content(product, f"shop.`{name}`") == before[name], name
+    kept = [name for name in tables(product, "shop") if "_before_" in name]
+    assert len(kept) == len(ALL)
+    product.run("SET foreign_key_checks = 0", *(f"DROP TABLE shop.`{name}`" for name in kept))
+
+
+def test_a_file_of_sql_can_be_loaded(product: Product, label: str, tmp_path: Path) -> None:
+    file = tmp_path / "tables.sql"
+    words = [word for name in ("odd-näme", "made") for word in ("--table", f"shop.{name}")]
+    assert restore(label, *words, "--sql", str(file)).exit_code == 0, log()
+    assert file.stat().st_mode & 0o777 == 0o600
+    moved = tmp_path / "moved.sql"
+    moved.write_text(file.read_text().replace("`shop`", "`other`"))
+    client = (
+        [program("mysql"), "--no-defaults"] if product.is_mysql else ["mariadb", "--no-defaults"]
+    )
+    account = ["--protocol=tcp", "--host=127.0.0.1", f"--port={product.port}", "--user=loader"]
+    product.run("CREATE USER loader@'127.0.0.1'", "GRANT ALL ON *.* TO loader@'127.0.0.1'")
+    with moved.open("rb") as source:
+        subprocess.run([*client, *account], stdin=source, check=True)
+    product.run("DROP USER loader@'127.0.0.1'")
+    for name in ("odd-näme", "made"):
+        assert content(product, f"other.`{name}`") == content(product, f"shop.`{name}`")
+        product.run(f"DROP TABLE other.`{name}`")
+
+
+def test_a_table_of_a_general_tablespace_gets_one_of_its_own(
+    product: Product, main: Repository
+) -> None:
+    if not product.is_mysql:
+        pytest.skip("MariaDB has no general tablespaces")
+    product.run(*IN_TABLESPACE)
+    product.add()
+    words = ("--table", "shop.roomed", "--as", "other.roomed", "--to-instance", "bank-1")
+    ended = restore(taken(), *words)
+    assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
+    assert content(product, "other.roomed") == content(product, "shop.roomed")
+    assert "TABLESPACE" not in product.run("SHOW CREATE TABLE other.roomed")[0][1]
+    product.run("DROP TABLE shop.roomed", "DROP TABLE other.roomed", "DROP TABLESPACE room")
+
+
+def test_files_can_be_imported_by_hand(product: Product, label: str, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    assert restore(label, "--table", "shop.plain", "--to", str(folder)).exit_code == 0, log()
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {"definitions.sql", "shop/plain.ibd", "shop/plain.cfg"}
+    assert "CREATE TABLE `shop`.`plain`" in (folder / "definitions.sql").read_text()
+
+
+def test_what_a_kill_leaves_in_the_instance_is_removed(
+    product: Product, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files, after they came and before the server has them: the clean-up finds both."""
+    last = "IMPORT TABLESPACE" if product.is_mysql else "INSERT INTO"
+
+    def cut(connection: Connection[Any], sql: str | bytes) -> None:
+        if last in str(sql):
+            raise StageFailed("cut here")
+        run(connection, sql)
+
+    monkeypatch.setattr(transfer, "run", cut)
+    monkeypatch.setattr(CheckTableTarget, "clean_up", lambda *given: None)
+    words = ("--table", "shop.squeezed", "--as", "other.again", "--to-instance", "bank-1")
+    assert restore(label, *words).exit_code != 0
+    (left,) = tables(product, "other")
+    assert left.startswith("mooring_")
+    assert len(list((product.folder / "other").glob("*.cfg"))) == product.is_mysql
+    # A command in the foreground would do it too, before it begins.
+    assert remove_leftovers_of_host() == 1
+    assert tables(product, "other") == set()
+    assert {path.name for path in (product.folder / "other").iterdir()} <= {"db.opt"}
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_made(
+    product: Product, label: str, tmp_path: Path
+) -> None:
+    for words, why in (
+        (("--table", "shop.none", "--to-instance", "bank-1"), "has no table shop.none"),
+        (("--table", "shop.plain", "--as", "x.y", "--to-instance", "bank-1"), "no schema x"),
+        (("--table", "shop.plain", "--sql", str(tmp_path)), "exists"),
+        (("--table", "shop.plain", "--replace", "--sql", "/tmp/x"), "only a table of an instance"),
+    ):
+        ended = restore(label, *words)
+        assert ended.exit_code != 0
+        assert why in ended.stdout + ended.stderr, ended.stdout + ended.stderr
+    product.run("REVOKE INSERT ON other.* FROM bk@'127.0.0.1'")
+    ended = restore(label, "--table", "shop.plain", "--as", "other.x", "--to-instance", "bank-1")
+    assert "lacks INSERT" in ended.stdout + ended.stderr
+    product.run("GRANT INSERT ON other.* TO bk@'127.0.0.1'")
+    assert tables(product, "other") == set()
