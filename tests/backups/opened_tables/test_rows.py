@@ -106,7 +106,8 @@ class Streaming:
     """A connection whose table has rows without end; counts those that were fetched."""
 
     def __init__(self, value: str) -> None:
-        self.value, self.fetched, self.kind = value, 0, object
+        self.value, self.fetched = value, 0
+        self.kind: type = object
 
     def cursor(self, kind: type = object) -> Streaming:
         self.kind = kind
