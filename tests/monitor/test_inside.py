@@ -103,7 +103,7 @@ class InsideTestCase(TestCase):
     def test_names_that_no_server_allows_open_nothing(self) -> None:
         self.client.force_login(make_user("ada", "admin"))
         address = reverse("backup-table-open", args=[self.label])
-        for table in ("", "t" * 65, "a\0b"):
+        for table in ("", "t" * 65):
             with self.subTest(table):
                 page = self.client.post(address, {"schema": "shop", "table": table}, follow=True)
                 self.assertContains(page, "no server allows the name")
