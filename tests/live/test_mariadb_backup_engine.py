@@ -201,6 +201,32 @@ def test_tables_that_change_while_they_are_copied(
         assert rows(restored, "SELECT id FROM new") == [(1,)]
 
 
+def test_a_table_that_the_tool_takes_for_dropped_is_named(
+    server: PrivateServer, login: Login
+) -> None:
+    folder = Path(str(rows(server, "SELECT @@datadir")[0][0])) / "shop"
+    for table in ("imported", "given"):
+        rows(server, f"CREATE TABLE {table} (id INT PRIMARY KEY)")
+        rows(server, f"INSERT INTO {table} VALUES (1)")
+    with server.connect(database="shop") as connection, connection.cursor() as cursor:
+        cursor.execute("FLUSH TABLES given FOR EXPORT")
+        kept = {end: (folder / f"given.{end}").read_bytes() for end in ("ibd", "cfg")}
+        cursor.execute("UNLOCK TABLES")
+        cursor.execute("ALTER TABLE imported DISCARD TABLESPACE")
+        for end, content in kept.items():
+            (folder / f"imported.{end}").write_bytes(content)
+        cursor.execute("ALTER TABLE imported IMPORT TABLESPACE")
+        # Really dropped: nothing is wrong with that.
+        cursor.execute("DROP TABLE given")
+    diary = Diary()
+    with MariadbBackup().copy(request_for(login, LocalRunner(), threads=2), diary) as copy:
+        names = {record.path for record in copy.records() if isinstance(record, FileOpened)}
+        facts = copy.facts()
+    assert names & {"shop/imported.frm", "shop/imported.ibd"} == {"shop/imported.frm"}
+    (problem,) = facts.problems
+    assert problem.startswith("shop.imported has a definition in this backup, but no data")
+
+
 def test_a_wrong_password_is_reported_without_it(runner: Runner, login: Login) -> None:
     diary = Diary()
     wrong = replace(login, password="Tr0ub4dor&3")

@@ -31,6 +31,7 @@ from backups.engines.mariadb_backup.command import (
 from backups.engines.mariadb_backup.errors import build_error
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import LogReader, StageEnded, StageStarted, ToolLogLine
+from backups.engines.mariadb_backup.lost_tables import LostTables
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.exceptions import EngineError, LockNotGranted
@@ -88,7 +89,7 @@ class MariadbCopy:
     ) -> None:
         self._runner, self._argv = runner, argv
         self._command, self._listener = command, listener
-        self._metadata = MetadataCollector()
+        self._metadata, self._lost = MetadataCollector(), LostTables()
         self._whole = self._stopped = False
         self.process: tuple[int, float] | None = command.process
 
@@ -101,7 +102,8 @@ class MariadbCopy:
 
     def _records(self) -> Iterator[Record]:
         try:
-            yield from self._metadata.watch(read_records(self._command.stdout))
+            records = self._lost.follow(read_records(self._command.stdout))
+            yield from self._metadata.watch(records)
         except StreamCut as exc:
             # The tool has ended, and its log has the reason.
             self._raise_failure(str(exc))
@@ -117,7 +119,8 @@ class MariadbCopy:
             raise EngineError("the engine's stream was not read to its end")
         self._check_end()
         facts = parse_facts(self._metadata.texts())
-        return replace(facts, lock_time=self._listener.log.lock_time)
+        log = self._listener.log
+        return replace(facts, lock_time=log.lock_time, problems=self._lost.problems(log.ignored))
 
     def stop(self) -> None:
         self._stopped = True

@@ -50,6 +50,10 @@ _WARNING = re.compile(r"\[Warning\]|(?:mariabackup: )?warning\b|setrlimit failed
 # The tool logs the grants of the backup user, which contain the hash of its password.
 _HASH = re.compile(r"(\b(?:PASSWORD|USING) )'[^']*'")
 _PER_FILE = "        ...done"
+_IGNORED = re.compile(
+    r"Warning: We assume the +table was dropped during xtrabackup execution and ignore the "
+    r"tablespace \./(.+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class LogReader:
         self.lock_time: timedelta | None = None
         self.completed = False
         self.errors: list[str] = []
+        # Tablespaces that were left out, by file, as the tool takes them for dropped.
+        self.ignored: list[str] = []
         self.last = ""
 
     def feed(self, line: str, at: float) -> list[Event]:
@@ -100,6 +106,8 @@ class LogReader:
         level = _level(text, fatal=bool(prefix and prefix["fatal"]))
         if level == "error":
             self.errors.append(text)
+        if ignored := _IGNORED.fullmatch(text):
+            self.ignored.append(ignored[1])
         self.last = text
         # Any line after the end marker revokes it.
         self.completed = text == END_MARKER

@@ -225,7 +225,7 @@ class OptimisticCopy:
             quiet_bytes=self._quiet_bytes,
             late_attempts=len(self._late),
         )
-        return replace(facts, details=details, problems=self._problems())
+        return replace(facts, details=details, problems=facts.problems + self._problems())
 
     def _problems(self) -> tuple[str, ...]:
         if self._quiet or not self._late:
