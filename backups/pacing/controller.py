@@ -17,6 +17,7 @@ from typing import Protocol, Self
 
 from backups.pacing.facts import PaceFacts
 from backups.pacing.guard import (
+    REACTION_SECONDS,
     SILENCE_SECONDS,
     UNSEEN_WORDS,
     GuardNews,
@@ -213,7 +214,7 @@ class PaceController:
             if self._probing_since is not None:
                 self._watch_redo(at, self._probing_since)
             if self._wanted is None and self._waits(at):
-                self._hold()
+                self._hold(at)
                 return
             if self._probing_since is not None:
                 self._follow_probe(at)
@@ -247,12 +248,14 @@ class PaceController:
         self._log.always(baseline_words(before, server, self._wanted))
         return False
 
-    def _hold(self) -> None:
+    def _hold(self, at: float) -> None:
         """Let the copy wait, unless it would lose its redo meanwhile."""
         if self._guard.lifted:
             self._apply()
         elif not self._locked:
-            self.limiter.set(None if self._race.is_unseen else HELD)
+            # The probe has connected by then, or cannot.
+            unseen = self._race.is_unseen and at - self._began > REACTION_SECONDS
+            self.limiter.set(None if unseen else HELD)
 
     def _follow_probe(self, at: float) -> None:
         """Have the rule decide, once for each interval."""

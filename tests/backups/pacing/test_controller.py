@@ -11,7 +11,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.pacing.controller import PaceController, PacePlan
-from backups.pacing.guard import UNSEEN_WORDS
+from backups.pacing.guard import REACTION_SECONDS, UNSEEN_WORDS
 from backups.pacing.hours import parse_hours
 from backups.pacing.limiter import HELD
 from backups.pacing.profile import NOT_PACED, PaceProfile, RedoRace
@@ -128,7 +128,7 @@ class TestLimits:
 
 
 class TestRedo:
-    def test_a_copy_that_may_lose_its_redo_waits_for_no_look_at_the_instance(self) -> None:
+    def test_a_copy_that_may_lose_its_redo_waits_a_second_for_a_look_at_it(self) -> None:
         over = threading.Event()
 
         def hang() -> Connection[DictCursor]:
@@ -137,8 +137,10 @@ class TestRedo:
 
         pace, _ = controller(PaceTarget(factor=5), profile=RACES, connect=hang)
         with pace:
+            began = time.monotonic()
             # Before any stage of the engine: it reads redo before it reports that it copies.
             wait_for(lambda: pace.limiter.bytes_per_s is None)
+            assert time.monotonic() - began > REACTION_SECONDS * 0.9
             over.set()
 
     def test_where_its_redo_was_never_seen_no_limit_holds(self) -> None:
