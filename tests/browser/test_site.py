@@ -17,7 +17,9 @@ from tests.monitor.test_urls import POSTS
 pytestmark = pytest.mark.live
 
 # Parts of pages, and pages before a login.
-NOT_PAGES = re.compile(r"-(live|rate|log|contents|grants)$|^(login|logout|healthz)$")
+NOT_PAGES = re.compile(
+    r"-(live|rate|log|contents|grants|inside-stored|compare-tables)$|^(login|logout|healthz)$"
+)
 # Pages about something that this site has one of.
 OF_THE_SITE = ("instance", "repository", "job", "backup", "setting-instance", "setting-repository")
 BYTES = "#job .tile:nth-child(2) .figure-value"
