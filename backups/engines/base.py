@@ -18,7 +18,7 @@ from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.programs.redo_progress import RedoProgress
 from backups.runners.base import Runner
-from backups.table_choice import TableChoice, parse_choice
+from backups.table_names.choice import TableChoice, parse_choice
 
 LOCK_WAIT_SECONDS = 60
 # As in the states of a backup, which engines do not know. An engine always sends a full copy: what

@@ -15,7 +15,7 @@ from pymysql.cursors import DictCursor
 
 from backups.engines.base import Login
 from backups.instances.connection import connect, fetch_rows
-from backups.table_choice import TableChoice
+from backups.table_names.choice import TableChoice
 
 # The schemas of the server itself: no server starts without them.
 SYSTEM_SCHEMAS = ("mysql", "sys", "performance_schema")

@@ -42,7 +42,7 @@ from backups.states import (
     Operation,
     WaitReason,
 )
-from backups.table_choice import TableChoice
+from backups.table_names.choice import TableChoice
 from backups.transitions.jobs import record_note
 from backups.transitions.occurrences import move_occurrence
 from backups.typed_json import read_fields

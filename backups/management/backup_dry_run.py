@@ -14,7 +14,7 @@ from backups.management.check_table import shown_checks
 from backups.management.output import DONE, REFUSED, Answer, table
 from backups.models import Instance, Repository
 from backups.preflight.checks import run_checks
-from backups.table_choice import TableChoice
+from backups.table_names.choice import TableChoice
 
 
 def dry_run(

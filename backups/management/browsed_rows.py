@@ -15,7 +15,6 @@ from backups.definitions.written import printable
 from backups.exceptions import BadInput
 from backups.management.output import Answer, table
 from backups.models import BackupCopy
-from backups.opened_tables.names import TableName, parse_table
 from backups.opened_tables.open import open_tables
 from backups.opened_tables.rows import (
     DEFAULT_ROWS,
@@ -26,6 +25,7 @@ from backups.opened_tables.rows import (
     parse_condition,
 )
 from backups.opened_tables.timed_watch import TimedWatch
+from backups.table_names.names import TableName, parse_table
 from backups.units import format_bytes, format_count
 
 DEFAULT_SECONDS = 1800

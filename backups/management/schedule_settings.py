@@ -11,7 +11,7 @@ from django.db import models
 from backups.models import BackupSchedule
 from backups.models.schedule import AtWindowEnd
 from backups.schedules.copies import window_of
-from backups.table_choice import choice_in_words
+from backups.table_names.choice import choice_in_words
 from backups.units import format_duration
 
 _LISTS = tuple(field.name for field in BackupSchedule._meta.many_to_many)

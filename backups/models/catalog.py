@@ -51,7 +51,7 @@ class Backup(models.Model):
     tool_version = models.CharField(max_length=80, blank=True)
     # Further facts from the engine, under the engine's own names.
     facts = models.JSONField(default=dict, blank=True)
-    # Which tables a partial backup has; see ``backups.table_choice``. Empty: it is none.
+    # Which tables a partial backup has; see ``backups.table_names.choice``. Empty: it is none.
     choice = models.JSONField(default=dict, blank=True)
     # What the copy cost the instance; see ``backups.pacing.facts``. Empty is unknown.
     pace = models.JSONField(default=dict, blank=True)

@@ -29,7 +29,7 @@ from backups.schedule import (
     fault_of_chain,
 )
 from backups.states import AUTO, LINK_KINDS, PLANNED_KINDS, BackupKind, DrillPoint
-from backups.table_choice import read_choice
+from backups.table_names.choice import read_choice
 
 
 class AtWindowEnd(models.TextChoices):

@@ -14,7 +14,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from backups.exceptions import BadInput
-from backups.opened_tables.names import TableName, quoted
+from backups.table_names.names import TableName, quoted
 
 # Of one value.
 MOST_CHARACTERS = 200

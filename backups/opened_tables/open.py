@@ -26,13 +26,13 @@ from backups.engines import CloneEngine, engine_named
 from backups.engines.base import PrepareWatch
 from backups.exceptions import Refused
 from backups.models import BackupCopy
-from backups.opened_tables.names import TableName
 from backups.opened_tables.part import Part, choose_part
 from backups.opened_tables.work_folder import work_folder
 from backups.programs.private_server import PrivateServer
 from backups.restores.host_keys import host_keys
 from backups.restores.run_user import change_owner, find_run_user, give_folder
 from backups.restores.target import check_room, check_server
+from backups.table_names.names import TableName
 
 # Of the server; a MariaDB refuses to write even for who may do anything only by the second.
 _READ_ONLY = {True: "super-read-only", False: "innodb-read-only"}

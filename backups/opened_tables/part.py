@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from backups.archive.contents import StoredFile
 from backups.definitions.document import PATH, Definition, Definitions
 from backups.exceptions import BadInput
-from backups.opened_tables.names import TableName, file_pattern, schema_pattern
+from backups.table_names.names import TableName, file_pattern, schema_pattern
 
 # Schemas whose tables a server needs, or makes itself.
 SYSTEM_SCHEMA = "mysql"

@@ -19,7 +19,7 @@ from pymysql.cursors import SSCursor
 from backups.definitions.written import printable
 from backups.exceptions import BadInput, EngineError
 from backups.opened_tables.columns import OpenedColumn, fetch_columns, key_of
-from backups.opened_tables.names import TableName, quoted
+from backups.table_names.names import TableName, quoted
 
 DEFAULT_ROWS = 100
 MOST_ROWS = 1000

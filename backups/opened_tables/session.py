@@ -26,10 +26,10 @@ from backups.logins.session import begin_session
 from backups.models import BackupCopy, TableOpening
 from backups.models.activity import Verb
 from backups.models.clock import shared
-from backups.opened_tables.names import TableName
 from backups.opened_tables.open import OpenedTables, open_tables
 from backups.opened_tables.rows import MOST_SECONDS, RowChoice, TableRows, fetch_rows_shown
 from backups.opened_tables.timed_watch import TimedWatch
+from backups.table_names.names import TableName
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,7 @@ from backups.programs.host import HostFacts
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
-from backups.table_choice import TableChoice
+from backups.table_names.choice import TableChoice
 from backups.units import format_bytes, format_duration
 
 # The lock at the end of a copy waits for running statements, and new ones wait behind it.

@@ -23,7 +23,7 @@ from backups.repositories.base import ObjectStore
 from backups.repositories.disks import device_of, real_path
 from backups.runners.base import Runner
 from backups.states import BackupKind
-from backups.table_choice import TableChoice
+from backups.table_names.choice import TableChoice
 
 LINK_KINDS = frozenset((BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL))
 # What the next one takes is estimated from so many.

@@ -39,7 +39,7 @@ from backups.restores.target import (
     room_of,
 )
 from backups.states import ACTIVE_JOB_STATUSES, Operation
-from backups.table_choice import choice_in_words
+from backups.table_names.choice import choice_in_words
 from backups.units import format_count
 
 PARTIAL_ONLY = "it is a partial backup, and has only"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Set
 
 from backups.exceptions import StageFailed
-from backups.opened_tables.names import TableName, quoted
+from backups.table_names.names import TableName, quoted
 
 _NAME = r"`(?:[^`]|``)+`"
 _CONSTRAINT = re.compile(rf"^  CONSTRAINT ({_NAME}) (?=FOREIGN KEY|CHECK)", re.MULTILINE)

@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from backups.archive.contained import open_contained, remove_contained
-from backups.opened_tables.names import TableName, file_pattern
 from backups.programs.private_server import PrivateServer
+from backups.table_names.names import TableName, file_pattern
 
 # Rows, what describes them, and the key of an encrypted table.
 _SUFFIXES = (".ibd", ".cfg", ".cfp")

@@ -14,10 +14,10 @@ from backups.instances.connection import connect, login_of
 from backups.instances.data_folder import data_folders_here
 from backups.instances.facts import probe
 from backups.models import Instance
-from backups.opened_tables.names import TableName
 from backups.parameters import RestoreTableParameters
 from backups.repositories.exported.writer import remove_unfinished
 from backups.restores.target import release_folder
+from backups.table_names.names import TableName
 from backups.table_restores.files import remove_files
 from backups.table_restores.request import new_names
 from backups.table_restores.target import drop_temporaries, temporary_name

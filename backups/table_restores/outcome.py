@@ -11,7 +11,7 @@ from pymysql.cursors import DictCursor
 
 from backups.exceptions import StageFailed
 from backups.instances.connection import fetch_rows
-from backups.opened_tables.names import TableName, quoted
+from backups.table_names.names import TableName, quoted
 from backups.units import format_count
 
 _KEYS = """

@@ -17,12 +17,12 @@ from backups.archive.extract import stored_bytes_needed
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import MooringError, Refused
 from backups.models import BackupCopy
-from backups.opened_tables.names import TableName
 from backups.opened_tables.open import FoundPart, find_part
 from backups.opened_tables.part import PartTable
 from backups.parameters import RestoreTableParameters
 from backups.programs.ancestors import check_ancestors
 from backups.restores.target import check_room, check_server, refuse_target
+from backups.table_names.names import TableName
 from backups.table_restores.request import new_names, tables_of
 from backups.table_restores.target import TargetServer, examine_target, named_instance
 from backups.table_restores.ways import choose_way

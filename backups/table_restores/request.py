@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from backups.exceptions import BadInput
 from backups.jobs.request import LONGEST_TARGET, create_copy_job
 from backups.models import BackupCopy, Instance, Job
-from backups.opened_tables.names import TableName, parse_table, quoted
 from backups.parameters import RestoreTableParameters
 from backups.states import Operation
+from backups.table_names.names import TableName, parse_table, quoted
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -13,8 +13,8 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
 from backups.engines.clone.literals import Column, quoted
-from backups.opened_tables.names import TableName
 from backups.programs.private_server import PrivateServer
+from backups.table_names.names import TableName
 
 STATEMENT_BYTES = 1 << 20
 # Makes values independent of the settings of the server that reads them.

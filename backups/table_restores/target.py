@@ -23,9 +23,9 @@ from backups.instances.data_folder import data_folders_here
 from backups.instances.facts import ServerFacts, probe
 from backups.instances.grants import NEEDED_TO_MAKE_TABLES, Grants, grant_statement
 from backups.models import Instance
-from backups.opened_tables.names import MOST_NAME_CHARACTERS, TableName, quoted
 from backups.opened_tables.part import SYSTEM_SCHEMAS
 from backups.programs.compatibility import Version, parse_version
+from backups.table_names.names import MOST_NAME_CHARACTERS, TableName, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

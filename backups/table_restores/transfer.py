@@ -13,9 +13,9 @@ from pymysql.cursors import DictCursor
 
 from backups.archive.meter import Meter
 from backups.exceptions import StageFailed
-from backups.opened_tables.names import TableName, quoted
 from backups.programs.private_server import PrivateServer
 from backups.programs.server_session import is_lost
+from backups.table_names.names import TableName, quoted
 from backups.table_restores.definitions import created_as
 from backups.table_restores.files import copy_file, flushed, name_as, remove_files
 from backups.table_restores.rows import PREAMBLE, create_statement, insert_statements

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from backups.archive.meter import Meter
-from backups.opened_tables.names import TableName, quoted
 from backups.programs.private_server import PrivateServer
+from backups.table_names.names import TableName, quoted
 from backups.table_restores.definitions import created_as
 from backups.table_restores.files import copy_file, flushed
 from backups.table_restores.rows import PREAMBLE, create_statement, insert_statements

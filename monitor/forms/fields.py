@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from backups.exceptions import BadInput
 from backups.models import Instance
-from backups.table_choice import parse_choice, pattern_lines
+from backups.table_names.choice import parse_choice, pattern_lines
 from monitor.configuration.values import format_length, parse_length
 
 MAX_UNKNOWN = 5

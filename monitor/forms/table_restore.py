@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Instance
-from backups.opened_tables.names import TableName, parse_table
+from backups.table_names.names import TableName, parse_table
 from backups.table_restores.request import WantedTables, parameters_for
 from monitor.forms.replay_place import PLAIN
 

@@ -25,7 +25,7 @@ from backups.models import (
 )
 from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus, DrillPoint
-from backups.table_choice import choice_in_words
+from backups.table_names.choice import choice_in_words
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.costs import CopyCost, copy_cost

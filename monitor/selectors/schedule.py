@@ -20,7 +20,7 @@ from backups.schedules.copies import window_of
 from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.schedules.forecasts import RunToCome
 from backups.states import AUTO, BackupKind, OccurrenceStatus
-from backups.table_choice import choice_in_words
+from backups.table_names.choice import choice_in_words
 from monitor.selectors.chained import ChainOfSchedules, followed_slots, load_chain
 from monitor.selectors.forecasts import Forecasts, forecasts_of_draft, forecasts_of_schedule
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest

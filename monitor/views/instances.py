@@ -26,7 +26,7 @@ from backups.preflight.left_out import JudgedChecks, judge_together
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
 from backups.states import AUTO, PLANNED_KINDS, BackupKind
-from backups.table_choice import TableChoice, parse_choice, pattern_lines
+from backups.table_names.choice import TableChoice, parse_choice, pattern_lines
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations

@@ -13,9 +13,9 @@ from backups.catalog.copies import copy_to_read
 from backups.exceptions import MooringError
 from backups.models import Backup, TableOpening
 from backups.opened_tables.columns import key_of
-from backups.opened_tables.names import named_table
 from backups.opened_tables.rows import RowChoice
 from backups.opened_tables.session import look, request_close, request_opening
+from backups.table_names.names import named_table
 from monitor.access.roles import Role, needs
 from monitor.forms.row_choice import LIMITS, RowChoiceForm
 from monitor.views.requests import refusals_shown, requesting_user

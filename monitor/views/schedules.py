@@ -18,7 +18,7 @@ from backups.models.catalog import Origin
 from backups.pacing.entered import describe_own
 from backups.schedules.coverage import covered_instances
 from backups.schedules.pauses import resume_schedule
-from backups.table_choice import read_choice
+from backups.table_names.choice import read_choice
 from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
 from monitor.selectors.hooks import load_hooks_of_schedule

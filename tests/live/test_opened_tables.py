@@ -15,8 +15,8 @@ from backups.catalog.copies import copy_to_read
 from backups.engines.base import PrepareWatch
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Repository
-from backups.opened_tables.names import TableName
 from backups.opened_tables.open import OpenedTables, open_tables
+from backups.table_names.names import TableName
 from tests.live.clone_jobs import make_main, taken
 from tests.live.two_products import PRODUCTS, Product, serving
 

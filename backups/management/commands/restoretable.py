@@ -11,7 +11,7 @@ from backups.checks import Check
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, REFUSED, Answer
 from backups.models import BackupCopy, Job
-from backups.opened_tables.names import parse_table
+from backups.table_names.names import parse_table
 from backups.table_restores.plan import lines_of, plan_table_restore
 from backups.table_restores.request import (
     WantedTables,

@@ -24,7 +24,7 @@ from backups.catalog.restorable import SOUND, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.retention_words import judge_backups, retention_words
 from backups.models import Backup, BackupCopy, JobUsage
-from backups.table_choice import choice_in_words
+from backups.table_names.choice import choice_in_words
 from backups.units import format_bytes, format_duration
 
 _REHEARSALS = 5

@@ -18,7 +18,7 @@ from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository
 from backups.states import AUTO, CHOSEN_KINDS, BackupKind
-from backups.table_choice import parse_choice
+from backups.table_names.choice import parse_choice
 
 
 class Command(MooringCommand):

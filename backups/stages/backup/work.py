@@ -43,7 +43,7 @@ from backups.repositories.layout import backup_folder, manifest_name
 from backups.repositories.several import SeveralStores
 from backups.running.run import Run
 from backups.states import BackupKind
-from backups.table_choice import TableChoice
+from backups.table_names.choice import TableChoice
 
 KIND_LETTERS = {
     BackupKind.FULL: "F",

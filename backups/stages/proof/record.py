@@ -8,7 +8,7 @@ from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import RestoreWork
-from backups.table_choice import choice_in_words
+from backups.table_names.choice import choice_in_words
 from backups.units import format_duration
 
 

@@ -11,10 +11,10 @@ from django.conf import settings
 from backups.catalog.copies import copy_of
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job
-from backups.opened_tables.names import TableName
 from backups.opened_tables.open import FoundPart
 from backups.parameters import RestoreTableParameters
 from backups.programs.private_server import PrivateServer
+from backups.table_names.names import TableName
 from backups.table_restores.request import new_names
 from backups.table_restores.target import NewTable, TargetServer
 from backups.table_restores.ways import Way

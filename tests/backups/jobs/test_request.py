@@ -19,7 +19,7 @@ from backups.jobs.wake import jobs_to_wake
 from backups.models import Instance, Job, Repository
 from backups.parameters import BackupParameters, parameters_of
 from backups.states import JobStatus
-from backups.table_choice import parse_choice
+from backups.table_names.choice import parse_choice
 from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
 from backups.transitions.jobs import claim
 from tests.backups.conftest import make_repository

@@ -15,10 +15,10 @@ from backups.definitions.document import PATH, Definition, Definitions
 from backups.exceptions import BadInput, Refused
 from backups.models import BackupCopy
 from backups.opened_tables import open as open_module
-from backups.opened_tables.names import TableName
 from backups.opened_tables.open import FoundPart, extract_part
 from backups.opened_tables.part import Part, choose_part
 from backups.opened_tables.timed_watch import TimedWatch
+from backups.table_names.names import TableName
 
 SYSTEM = (
     "ibdata1",

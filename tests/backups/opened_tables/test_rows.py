@@ -13,7 +13,6 @@ from backups.exceptions import BadInput
 from backups.management.browsed_rows import drawn
 from backups.opened_tables import rows
 from backups.opened_tables.columns import OpenedColumn, key_of
-from backups.opened_tables.names import TableName
 from backups.opened_tables.rows import (
     MOST_BYTES,
     MOST_ROWS,
@@ -24,6 +23,7 @@ from backups.opened_tables.rows import (
     fetch_rows_shown,
     parse_condition,
 )
+from backups.table_names.names import TableName
 
 ORDERS = TableName("shop", "orders")
 COLUMNS = [

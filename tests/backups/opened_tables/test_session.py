@@ -14,7 +14,6 @@ from backups.exceptions import Refused
 from backups.models import Activity, BackupCopy, Instance, Repository, TableOpening
 from backups.models.clock import shared
 from backups.opened_tables import session
-from backups.opened_tables.names import TableName
 from backups.opened_tables.rows import RowChoice
 from backups.opened_tables.session import (
     CLOSING,
@@ -28,6 +27,7 @@ from backups.opened_tables.session import (
     request_close,
     request_opening,
 )
+from backups.table_names.names import TableName
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import take_backup
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from backups.checks import Verdict
 from backups.instances.chosen_tables import ChosenTables, ServerTable
 from backups.preflight.tables_check import judge_chosen
-from backups.table_choice import parse_choice
+from backups.table_names.choice import parse_choice
 
 CHOICE = parse_choice(["shop.*"], [])
 assert CHOICE is not None

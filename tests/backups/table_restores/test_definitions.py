@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.exceptions import StageFailed
-from backups.opened_tables.names import TableName
+from backups.table_names.names import TableName
 from backups.table_restores.definitions import created_as
 
 CHILDREN = TableName("shop", "children")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.opened_tables.names import TableName
+from backups.table_names.names import TableName
 from backups.table_restores.files import copy_file, files_of, name_as, remove_files
 
 

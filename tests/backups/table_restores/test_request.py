@@ -8,8 +8,8 @@ import pytest
 
 from backups.exceptions import BadInput
 from backups.models import Instance
-from backups.opened_tables.names import TableName
 from backups.parameters import RestoreTableParameters
+from backups.table_names.names import TableName
 from backups.table_restores.request import WantedTables, new_names, parameters_for, tables_of
 
 ORDERS, LINES = TableName("shop", "orders"), TableName("sh`op", "lin.es")

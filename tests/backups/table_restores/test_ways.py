@@ -9,9 +9,9 @@ import pytest
 
 from backups.archive.contents import StoredFile
 from backups.exceptions import Refused
-from backups.opened_tables.names import TableName
 from backups.opened_tables.part import PartTable
 from backups.programs.compatibility import CLONE, MARIADB_BACKUP
+from backups.table_names.names import TableName
 from backups.table_restores.target import NewTable, TargetServer
 from backups.table_restores.ways import choose_way
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.exceptions import BadInput
-from backups.table_choice import choice_in_words, parse_choice, parse_pattern, read_choice
+from backups.table_names.choice import choice_in_words, parse_choice, parse_pattern, read_choice
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.exceptions import BadInput
-from backups.opened_tables.names import TableName, file_pattern, named_table, parse_table
+from backups.table_names.names import TableName, file_pattern, named_table, parse_table
 
 
 @pytest.mark.parametrize(
