@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from backups.table_restores import transfer
 from backups.table_restores.target import run
 from tests.commands import Ended, run_command
 from tests.live.clone_jobs import make_main, taken
+from tests.live.mooring_site import wait_until
 from tests.live.mysql import program
 from tests.live.two_products import PRODUCTS, Product, serving
 
@@ -180,6 +182,31 @@ def test_a_table_that_is_there_is_kept_or_refused(product: Product, label: str) 
     assert product.run("SELECT COUNT(DISTINCT note) FROM shop.plain") == [(26,)]
     product.run(f"DROP TABLE shop.{kept}")
     assert tables(product, "shop") == {*ALL, "numbers"}
+
+
+def test_a_connection_lost_in_the_renaming_leaves_its_result_unknown(
+    product: Product, label: str
+) -> None:
+    waiting = (
+        "SELECT ID FROM information_schema.PROCESSLIST "
+        "WHERE STATE LIKE 'Waiting for table metadata lock' AND INFO LIKE 'RENAME TABLE%'"
+    )
+
+    def kill_it() -> None:
+        wait_until(lambda: product.run(waiting))
+        product.run(f"KILL {product.run(waiting)[0][0]}")
+
+    with product.connect() as holder, holder.cursor() as cursor, ThreadPoolExecutor(1) as thread:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT COUNT(*) FROM shop.plain")
+        killed = thread.submit(kill_it)
+        ended = restore(label, "--table", "shop.plain", "--to-instance", "bank-1", "--replace")
+        killed.result()
+    assert ended.exit_code == 1
+    said = ended.stdout + ended.stderr
+    assert "whether they have them is unknown" in said
+    assert "Look in the instance for shop.plain_before_" in said
+    assert "plain" in tables(product, "shop")
 
 
 def test_a_child_gets_another_name_and_its_orphans_are_reported(
