@@ -24,35 +24,19 @@ source "$ROOT/scripts/private_packages.sh"
 
 # assemble FOLDER: programs, plugins, messages and the libraries they need, and nothing else.
 assemble() {
-  local program library
+  local program
   mkdir -p "$1"/{bin,lib,plugin,share}
   for program in "${PROGRAMS[@]}"; do
     cp "$root/$program" "$1/bin/"
   done
   cp -a "$root"/usr/lib/mysql/plugin/*.so "$1/plugin/"
   cp -a "$root"/usr/share/mysql/{english,charsets} "$1/share/"
-  for program in "$1"/bin/* "$1"/plugin/*.so; do
-    # A plugin of optional libraries may be incomplete; then only that plugin does not load.
-    "$loader" --library-path "$libraries" --list "$program" 2>/dev/null || true
-  done | awk '/=> \// { print $3 }' | sort -u >"$work/libraries"
-  while read -r library; do
-    cp -L "$library" "$1/lib/"
-  done <"$work/libraries"
-  cp -L "$loader" "$1/lib/"
+  gather_libraries "$1" "$1"/bin/* "$1"/plugin/*.so
   # Looked for by name at run time, so that nobody lists them.
   cp -L "$libraries"/libnss_{files,dns}.so.2 "$1/lib/" 2>/dev/null || true
   # Lets each data directory choose a keyring by a mysqld.my and a cnf file of its own.
   echo '{"read_local_manifest": true}' >"$1/bin/mysqld.my"
   echo '{"read_local_config": true}' >"$1/plugin/component_keyring_file.cnf"
-}
-
-# bind_libraries FOLDER TARGET: have its programs find their libraries once it is at TARGET.
-bind_libraries() {
-  local program
-  for program in "${PROGRAMS[@]##*/}"; do
-    "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" \
-      --set-interpreter "$2/lib/${loader##*/}" --force-rpath --set-rpath "$2/lib" "$1/bin/$program"
-  done
 }
 
 target=$(readlink -m "${1:-$ROOT/var/mysql}")
@@ -74,6 +58,6 @@ packages=${MOORING_MYSQL_DEBS:-$work/packages}
 compgen -G "$packages/*.deb" >/dev/null || download MySQL "$SUITE" "$packages" "${PACKAGES[@]}"
 unpack "$packages" "$root"
 assemble "$target.new"
-bind_libraries "$target.new" "$target"
+bind_libraries "$target.new" "$target" "${PROGRAMS[@]##*/}"
 replace "$target"
 "$target/bin/mysqld" --no-defaults --version

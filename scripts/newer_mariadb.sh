@@ -24,29 +24,14 @@ source "$ROOT/scripts/private_packages.sh"
 
 # assemble FOLDER: programs, messages and the libraries they need, and nothing else.
 assemble() {
-  local program library
+  local program
   # Without a plugin folder of its own it would look into that of the installed MariaDB.
   mkdir -p "$1"/{bin,lib,plugin,share}
   for program in "${PROGRAMS[@]}"; do
     cp "$root/$program" "$1/bin/"
   done
   cp -a "$root"/usr/share/mariadb/{english,charsets} "$1/share/"
-  for program in "$1"/bin/*; do
-    "$loader" --library-path "$libraries" --list "$program"
-  done | awk '/=> \// { print $3 }' | sort -u >"$work/libraries"
-  while read -r library; do
-    cp -L "$library" "$1/lib/"
-  done <"$work/libraries"
-  cp -L "$loader" "$1/lib/"
-}
-
-# bind_libraries FOLDER TARGET: have its programs find their libraries once it is at TARGET.
-bind_libraries() {
-  local program
-  for program in "$1"/bin/*; do
-    "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" \
-      --set-interpreter "$2/lib/${loader##*/}" --force-rpath --set-rpath "$2/lib" "$program"
-  done
+  gather_libraries "$1" "$1"/bin/*
 }
 
 target=$(readlink -m "${1:-$ROOT/var/mariadb-11.8}")
@@ -67,6 +52,6 @@ trap 'exit 130' INT TERM HUP
 download MariaDB "$SUITE" "$work/packages" "${PACKAGES[@]}"
 unpack "$work/packages" "$root"
 assemble "$target.new"
-bind_libraries "$target.new" "$target"
+bind_libraries "$target.new" "$target" "${PROGRAMS[@]##*/}"
 replace "$target"
 "$target/bin/mariadbd" --no-defaults --version

@@ -65,3 +65,30 @@ unpack() {
   # shellcheck disable=SC2034 # for who sources this
   libraries=$(dirname "$loader")
 }
+
+# gather_libraries FOLDER FILE...: copy what programs and plugins load, and the loader, to its lib.
+gather_libraries() {
+  local folder=$1 file library
+  shift
+  for file in "$@"; do
+    # A plugin of optional libraries may be incomplete; then only that plugin does not load.
+    "$loader" --library-path "$libraries" --list "$file" 2>/dev/null || true
+  done | awk '/=> \// { print $3 }' | sort -u >"$work/libraries"
+  while read -r library; do
+    cp -L "$library" "$folder/lib/"
+  done <"$work/libraries"
+  cp -L "$loader" "$folder/lib/"
+}
+
+# bind_libraries FOLDER TARGET PROGRAM...: have programs in FOLDER/bin find their libraries once
+# the folder is at TARGET. Needs patchelf among the packages.
+# shellcheck disable=SC2154 # of who sources this
+bind_libraries() {
+  local folder=$1 target=$2 program
+  shift 2
+  for program in "$@"; do
+    "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" \
+      --set-interpreter "$target/lib/${loader##*/}" --force-rpath --set-rpath "$target/lib" \
+      "$folder/bin/$program"
+  done
+}
