@@ -43,7 +43,9 @@ PARTS = (
     SiteSection("Schedules", "schedules", ("schedules",), ("schedule", "expiry")),
     SiteSection("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
     SiteSection("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel", "route")),
-    SiteSection("Restore", "restore", ("restore-wizard",), ("restore",), Role.OPERATOR),
+    SiteSection(
+        "Restore", "restore", ("restore-wizard",), ("restore", "table-restore"), Role.OPERATOR
+    ),
     SiteSection(
         "Repositories", "repositories", ("repositories",), ("repositor", "deletion", "approval")
     ),

@@ -44,6 +44,8 @@ DEFINITION_SUFFIX = ".frm"
 # Of each kind; a row of so many has about a megabyte, and is read in a tenth of a second.
 MAX_LISTED = 50_000
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
+# InnoDB's own tables of a full-text index: by the numbers of its table and its index.
+_FULL_TEXT = re.compile(r"fts_[0-9a-f]{16}_", re.IGNORECASE)
 _SUBPARTITION = re.compile(r"#sp#", re.IGNORECASE)
 _ENGINES = {
     "ibd": "InnoDB",
@@ -216,9 +218,11 @@ def _stored(files: Iterable[StoredFile], contents: Contents) -> int | None:
 
 
 def table_of(path: str) -> tuple[str, str] | None:
-    """Return schema and table of a file; None for logs, system files and metadata."""
+    """Return schema and table of a file; None for logs, system files, metadata and indexes."""
     schema, slash, name = path.partition("/")
     stem, dot, suffix = name.partition(".")
     if not slash or "/" in name or not dot or suffix not in TABLE_SUFFIXES or schema[0] == "#":
+        return None
+    if _FULL_TEXT.match(stem):
         return None
     return decode_name(schema), decode_name(_PARTITION.split(stem)[0])

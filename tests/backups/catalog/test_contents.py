@@ -31,6 +31,10 @@ def files(**sizes: int) -> Contents:
         ("shop/events#P#p0.ibd", ("shop", "events")),
         ("shop/events#p#p1#sp#p1sp0.ibd", ("shop", "events")),
         ("my@002dshop/a@0020b.MYD", ("my-shop", "a b")),
+        # Of full-text indexes: of MariaDB, of MySQL.
+        ("shop/FTS_0000000000000013_0000000000000022_INDEX_5.ibd", None),
+        ("shop/fts_0000000000000435_being_deleted.ibd", None),
+        ("shop/fts_orders.ibd", ("shop", "fts_orders")),
         ("shop/db.opt", None),
         ("ibdata1", None),
         ("undo001", None),
