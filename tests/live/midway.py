@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from django.db import connection
 
@@ -11,12 +12,18 @@ from backups.models import Job
 from backups.states import JobStatus
 
 
-class Midway:
-    """Does something once the one job at work has copied some bytes."""
+def has_copied() -> bool:
+    """Whether the one job at work has copied some bytes."""
+    return Job.objects.filter(status=JobStatus.RUNNING, stored_bytes__gt=0).exists()
 
-    def __init__(self, act: object) -> None:
-        assert callable(act)
-        self._act = act
+
+class Midway:
+    """Does something once a job at work has come to some point."""
+
+    def __init__(
+        self, act: Callable[[], object], *, reached: Callable[[], bool] = has_copied
+    ) -> None:
+        self._act, self._reached = act, reached
         self._thread = threading.Thread(target=self._wait)
         self._error: BaseException | None = None
 
@@ -32,8 +39,8 @@ class Midway:
     def _wait(self) -> None:
         until = time.monotonic() + 30
         try:
-            while not Job.objects.filter(status=JobStatus.RUNNING, stored_bytes__gt=0).exists():
-                assert time.monotonic() < until, "no byte was copied"
+            while not self._reached():
+                assert time.monotonic() < until, "the job did not come to that point"
                 time.sleep(0.05)
             self._act()
         except BaseException as exc:

@@ -33,7 +33,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def site(mariadb: LiveServer, url: str) -> Iterator[Site]:
     with (
-        private_site(mariadb, throttle=2 << 20, DATABASE_URL=url) as site,
+        private_site(mariadb, throttle=3 << 19, DATABASE_URL=url) as site,
         running([*redis(site.home)], site),
     ):
         wait_until(site.sockets().exists)
@@ -61,7 +61,7 @@ def test_leases_go_by_one_clock(site: Site, tmp_path: Path, name: str, seconds: 
             wait_until(lambda: site.rows(COPIES))
             answer = json.loads(command.communicate(timeout=60)[0])
             assert (answer["status"], answer["error"]) == ("succeeded", "")
-            # The tick that looks for lost jobs has looked meanwhile.
+            # The tick that looks for lost jobs comes every 10 s: it has looked meanwhile.
             assert site.rows(LASTED) == [(True,)]
             command = site.start("takebackup", "bank-1", "--kind", "full")
             wait_until(lambda: site.rows(COPIES))

@@ -25,7 +25,7 @@ from backups.states import OccurrenceStatus
 from tests.backups.planning import HOUR, T0, make_schedule, only, tick
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, account_words, make_main
-from tests.live.midway import Midway
+from tests.live.midway import Midway, has_copied
 from tests.live.mysql import PrivateMysql
 from tests.live.server import free_port, new_mariadb
 from tests.settings import TEST_HOME
@@ -153,6 +153,11 @@ def said() -> str:
     return "\n".join(JobLogLine.objects.filter(source="pace").values_list("text", flat=True))
 
 
+def is_watched() -> bool:
+    """Whether it copies, and the time before it was seen."""
+    return has_copied() and "before the copy" in said()
+
+
 def assert_slowed(facts: PaceFacts, measure: str, limit: int) -> None:
     assert (facts.measure, facts.unknown_s) == (measure, 0)
     assert facts.p99_before_ms is not None
@@ -169,13 +174,13 @@ def assert_slowed(facts: PaceFacts, measure: str, limit: int) -> None:
 
 def test_slow_statements_slow_the_copy_of_a_mariadb(shop: PrivateServer, main: None) -> None:
     add_shop(shop)
-    with Sleepers(shop.connect) as sleepers, Midway(sleepers.slow):
+    with Sleepers(shop.connect) as sleepers, Midway(sleepers.slow, reached=is_watched):
         assert_slowed(taken(), "p99", LIMIT)
 
 
 def test_slow_statements_slow_the_clone_of_a_mysql(donor: PrivateMysql, donated: None) -> None:
     add_donor(donor)
-    with Sleepers(donor.connect) as sleepers, Midway(sleepers.slow):
+    with Sleepers(donor.connect) as sleepers, Midway(sleepers.slow, reached=is_watched):
         assert_slowed(taken(), "mean", DONOR_LIMIT)
     assert f"GRANT SELECT ON {HISTOGRAM_TABLE}" in said()
     # The donor waited; nothing of it went to the disk.
@@ -187,7 +192,7 @@ def test_with_one_privilege_more_the_p99_of_a_mysql_is_measured(
 ) -> None:
     donor.execute(f"GRANT SELECT ON {HISTOGRAM_TABLE} TO bk@'127.0.0.1'")
     add_donor(donor)
-    with Sleepers(donor.connect) as sleepers, Midway(sleepers.slow):
+    with Sleepers(donor.connect) as sleepers, Midway(sleepers.slow, reached=is_watched):
         assert_slowed(taken(), "p99", DONOR_LIMIT)
     donor.execute(f"REVOKE SELECT ON {HISTOGRAM_TABLE} FROM bk@'127.0.0.1'")
     assert "GRANT" not in said()

@@ -17,6 +17,7 @@ from backups.exceptions import EngineError
         (Column("a", "double"), b"1.5", b"1.5e0"),
         (Column("a", "double"), b"1e300", b"1e300"),
         (Column("a", "datetime"), b"2024-02-29 01:02:03.000001", b"'2024-02-29 01:02:03.000001'"),
+        (Column("a", "inet6"), b"2001:db8::1", b"'2001:db8::1'"),
         (Column("a", "bit"), b"\x05\x9d", b"x'059d'"),
         (Column("a", "longblob"), b"", b"x''"),
         (Column("a", "json"), b'{"k": "\\n"}', b'\'{"k": "\\\\n"}\''),
@@ -43,5 +44,5 @@ def test_what_is_selected(data_type: str, selected: str) -> None:
 
 
 def test_a_type_nobody_knows_is_refused() -> None:
-    with pytest.raises(EngineError, match="column a has an unsupported type: inet6"):
-        Column("a", "inet6").literal()
+    with pytest.raises(EngineError, match="column a has an unsupported type: xmltype"):
+        Column("a", "xmltype").literal()
