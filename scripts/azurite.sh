@@ -20,10 +20,13 @@ source "$ROOT/scripts/console.sh"
 # shellcheck source=scripts/own_folder.sh
 source "$ROOT/scripts/own_folder.sh"
 
-# fetch PACKAGE SHA256: download a package into the present folder and print its file.
+# fetch PACKAGE SHA256: download a package into the present folder and print its file.# Where nothing answers, or TLS fails, npm tries again for many minutes by itself.
+NPM=(timeout --foreground 300 npm --fetch-retries=2 --fetch-retry-mintimeout=1000
+  --fetch-retry-maxtimeout=5000 --fetch-timeout=60000)
+
 fetch() {
   local file
-  file=$(npm pack --silent "$1" 2>log) || {
+  file=$("${NPM[@]}" pack --silent "$1" 2>log) || {
     tail -n 8 log >&2
     fail "the package $1 could not be fetched" "Check the network and npm's settings."
   }
@@ -48,7 +51,7 @@ node=$(fetch "$NODE" "$NODE_SHA256")
 mkdir -p "$target.new/node"
 tar -xzf "$node" -C "$target.new/node" --strip-components=1 package/bin/node
 azurite=$(fetch "$PACKAGE" "$SHA256")
-npm install --silent --no-audit --no-fund --ignore-scripts --omit=dev --omit=optional \
+"${NPM[@]}" install --silent --no-audit --no-fund --ignore-scripts --omit=dev --omit=optional \
   --prefix "$target.new" "./$azurite" >log 2>&1 || {
   tail -n 8 log >&2
   fail "what $PACKAGE needs could not be fetched" "Check the network and npm's settings."

@@ -26,6 +26,7 @@ from backups.models.clock import shared
 from backups.models.wanted_copy import WantCause
 from backups.opened_tables.work_folder import remove_abandoned
 from backups.parameters import ExportParameters, RestoreParameters, RestoreTableParameters
+from backups.programs.run_folder import remove_unheld
 from backups.repositories.exported.writer import remove_unfinished
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder, size_of
@@ -105,9 +106,11 @@ def _is_gone(pid: int, job: Job) -> bool:
 def remove_leftovers(*, of_host: str = "") -> int:
     """Remove the leftovers of ended jobs, or those of one host; return how many are clean now.
 
-    Failures are tried again. Folders of this host in which tables were opened go as well.
+    Failures are tried again. Folders of this host in which tables were opened, and those of
+    private servers whose process is gone, go as well.
     """
     remove_abandoned()
+    remove_unheld()
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
     if of_host:
         dirty = dirty.filter(worker__startswith=f"{of_host}:")

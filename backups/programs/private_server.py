@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +27,7 @@ from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.inner_listener import ListenerLink
 from backups.programs.keyring_program import link_with_keyring
 from backups.programs.occupant import occupant
+from backups.programs.run_folder import RunFolder
 from backups.programs.server_ending import require_order
 from backups.programs.server_log import ServerLog
 from backups.programs.server_process import end, exit_code_of, servers_of, start
@@ -98,8 +97,11 @@ class PrivateServer:
         """
         self.folder = folder.resolve()
         self.settings = settings or ServerOptions()
-        self._temporary = run_folder is None
-        self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
+        self._temporary: RunFolder | None = None
+        if run_folder is None:
+            self._temporary = RunFolder()
+            run_folder = self._temporary.path
+        self.run_folder = run_folder.resolve()
         self.on_wait, self._on_line = on_wait, on_line
         self.log = ServerLog(self.log_file, on_line)
         self._server: subprocess.Popen[bytes] | None = None
@@ -169,7 +171,7 @@ class PrivateServer:
         if self.listener is not None:
             self.listener.close()
         if self._temporary:
-            shutil.rmtree(self.run_folder, ignore_errors=True)
+            self._temporary.remove()
 
     def _run(self, log: BinaryIO) -> None:
         if not self.settings.reaches_us:
@@ -236,6 +238,8 @@ class PrivateServer:
             )
 
     def _prepare_run_folder(self) -> None:
+        if self._temporary:
+            self._temporary.make()
         self.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A killed server leaves its socket; occupant() has checked that none runs.
         self.socket.unlink(missing_ok=True)

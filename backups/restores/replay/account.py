@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backups.programs.compatibility import MARIADB
+from backups.programs.run_folder import RunFolder
 
 _FILE = "replay.sql"
 
@@ -32,17 +31,17 @@ class ReplayAccount:
     @contextmanager
     def file(self, owner: tuple[int, int]) -> Iterator[Path]:
         """Write the file that makes the account, for the server's user alone."""
-        folder = Path(tempfile.mkdtemp(prefix="mooring-"))
+        folder = RunFolder()
         try:
-            path = folder / _FILE
+            path = folder.path / _FILE
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
                 file.write("\n".join(self._statements()) + "\n")
             if os.geteuid() == 0:
-                for each in (folder, path):
+                for each in (folder.path, path):
                     os.chown(each, *owner)
             yield path
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
 
     def _statements(self) -> list[str]:
         """Return what may run twice: some copies need a second start, or have the account."""
