@@ -25,11 +25,13 @@ MISSING = "MY-012179"
 _GO_ON = {"innodb-force-recovery": "1"}
 
 
-def prepare_part(folder: Path, watch: PrepareWatch, *, server: str) -> None:
+def prepare_part(
+    folder: Path, watch: PrepareWatch, *, server: str, memory_bytes: int | None = None
+) -> None:
     """Let a server recover what is there, and shut it down in order."""
     for name in remove_foreign(folder):
         watch.log("mooring", f"removed {name}: no clone contains such a file", "warning")
-    recovering = _server(folder, watch, server)
+    recovering = _server(folder, watch, server, memory_bytes)
     try:
         _recover(recovering, watch)
     except EngineError:
@@ -37,16 +39,20 @@ def prepare_part(folder: Path, watch: PrepareWatch, *, server: str) -> None:
         if MISSING not in recovering.log_end:
             raise
         watch.log("mooring", "its redo log names tables that are not wanted: they are passed over")
-        forced = _server(folder, watch, server)
+        forced = _server(folder, watch, server, memory_bytes)
         forced.settings = replace(forced.settings, options={**forced.settings.options, **_GO_ON})
         _recover(forced, watch)
 
 
-def _server(folder: Path, watch: PrepareWatch, server: str) -> PrivateServer:
+def _server(
+    folder: Path, watch: PrepareWatch, server: str, memory_bytes: int | None
+) -> PrivateServer:
     redo = RedoProgress(read_end_lsn(folder))
     watch.redo_applied(redo)
     relay = partial(_relay, watch, redo)
-    return restored_server(folder, server=server, on_wait=watch.check, on_line=relay)
+    return restored_server(
+        folder, server=server, on_wait=watch.check, on_line=relay, memory_bytes=memory_bytes
+    )
 
 
 def _relay(watch: PrepareWatch, redo: RedoProgress, line: str) -> None:
