@@ -50,9 +50,10 @@ from backups.engines.clone.donor import (
 )
 from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
-from backups.engines.clone.part import prepare_part
+from backups.engines.clone.part import ask_position_again, prepare_part
 from backups.engines.clone.restored import (
     DONOR_FILE,
+    REPLACE_FILES,
     check_restore,
     describe_donor,
     prepare,
@@ -80,7 +81,7 @@ MAX_WORKERS = 15
 # More than the spool writes for a connection that waits: 8 MiB, or a block of 4, in 15 s.
 LEAST_BYTES_PER_S_PER_CONNECTION = 1 << 20
 # Make the first start of a server create what the clone left out, and record its position.
-MARKERS = ("#clone/#status_fix", "#clone/#replace_files")
+MARKERS = ("#clone/#status_fix", REPLACE_FILES)
 
 
 class CloneEngine:
@@ -156,6 +157,7 @@ class CloneEngine:
     ) -> Prepared:
         if read_donor_choice(read_donor(folder)) is not None:
             prepare_part(folder, watch, server=server, memory_bytes=memory_bytes)
+            ask_position_again(folder)
         return prepare(folder, watch, server=server, memory_bytes=memory_bytes)
 
     def prepare_part(

@@ -9,12 +9,20 @@ copy of which most is known to be missing.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from backups.archive.contained import create_contained, remove_contained
 from backups.engines.base import PrepareWatch
-from backups.engines.clone.restored import read_end_lsn, relay_line, restored_server
+from backups.engines.clone.restored import (
+    POSITION_FILE,
+    REPLACE_FILES,
+    read_end_lsn,
+    relay_line,
+    restored_server,
+)
 from backups.engines.foreign_files import remove_foreign
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
@@ -42,6 +50,15 @@ def prepare_part(
         forced = _server(folder, watch, server, memory_bytes)
         forced.settings = replace(forced.settings, options={**forced.settings.options, **_GO_ON})
         _recover(forced, watch)
+
+
+def ask_position_again(folder: Path) -> None:
+    """Have the next start record the binlog position: one that gave up has recorded half of it."""
+    with suppress(FileNotFoundError):
+        remove_contained(folder, POSITION_FILE)
+    with suppress(FileExistsError):
+        # Empty, and for the user that the server runs as.
+        create_contained(folder, REPLACE_FILES, b"", mode=0o644)
 
 
 def _server(

@@ -42,6 +42,8 @@ from backups.table_names.choice import TableChoice, read_choice
 # In schema mysql, whose folder then exists, as a server requires.
 DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
+# Empty: makes a start write the position.
+REPLACE_FILES = "#clone/#replace_files"
 _SIZE = r"\d{1,15}[KMGkmg]?"
 _DATA_FILE = rf"[\w.$-]+:{_SIZE}(?::autoextend(?::max:{_SIZE})?)?"
 # These shape the files, and what each may be: a server with other values refuses the files.
