@@ -87,7 +87,7 @@ class ChosenTables:
     def too_long(self) -> list[str]:
         """Names for the tool that it does not take: it would end in the middle of the job."""
         if self.sent_bytes is not None:
-            # A clone is not told any.
+            # A clone reads no such list.
             return []
         return [entry for entry in self.entries if len(entry) > LONGEST_ENTRY]
 

@@ -139,7 +139,7 @@ def _refuse_unchosen(copy: BackupCopy, tables: Sequence[TableName]) -> None:
     ]
     if others:
         raise BadInput(
-            f"{', '.join(others)} is not in {copy.backup.label}: it is a partial backup of {choice}",
+            f"{', '.join(others)} is not in {copy.backup.label}: a partial backup of {choice}",
             hint="Choose a backup that has the table.",
         )
 

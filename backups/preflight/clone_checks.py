@@ -162,6 +162,10 @@ def check_foreign_tables(
             )
     if not wanted:
         return Check(name, Verdict.OK, "every chosen table is InnoDB")
+    return _check_wanted(name, options, wanted)
+
+
+def _check_wanted(name: str, options: CloneSettings, wanted: Sequence[ForeignTable]) -> Check:
     tables = _list_tables(wanted)
     total = format_bytes(sum(table.size_bytes for table in wanted))
     if options.save_foreign_tables:

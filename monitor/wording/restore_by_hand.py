@@ -156,7 +156,7 @@ def _drop_unchosen() -> ManualStep:
         "Drop the tables that are not in the partial backup",
         f"less {TARGET}/mysql/mooring-donor.json",
         "If the server did not start, because its log names missing tablespaces (MY-012179): start "
-        "it once with --innodb-force-recovery=1, shut it down, and start it again without. Then "
+        "it once with --innodb-force-recovery=2, shut it down, and start it again without. Then "
         "run DROP TABLE for each table that the patterns under “tables” do not match, with "
         "foreign_key_checks off, as docs/restore-by-hand.md says.",
     )
