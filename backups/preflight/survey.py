@@ -107,8 +107,8 @@ class Survey:
         innodb = self.facts.innodb if self.facts else None
         if self.chosen is not None:
             redo = innodb.redo_bytes if innodb else 0
-            files = self.chosen.size_bytes + self.chosen.system_bytes + redo
-            return files + self._selected_bytes
+            chosen = self.chosen.size_bytes + self.chosen.system_bytes
+            return chosen + redo + self._selected_bytes
         files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None

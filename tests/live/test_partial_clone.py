@@ -202,7 +202,9 @@ def test_under_load_it_starts_too_and_its_parts_are_equal(
         shop.execute("DROP DATABASE bank", "DROP DATABASE IF EXISTS churn")
 
 
-def test_a_restore_test_of_it_proves_it_and_not_the_instance(instance: Instance) -> None:
+def test_a_restore_test_of_it_proves_it_and_not_the_instance(
+    instance: Instance, tmp_path: Path
+) -> None:
     backup = taken("--kind", "partial", "--include", "shop.orders")
     done(run_command("testrestore", backup.label, "--foreground", "--json"))
     proof = Evidence.objects.get(copy__backup=backup, operation=Operation.RESTORE_TEST)
@@ -214,6 +216,13 @@ def test_a_restore_test_of_it_proves_it_and_not_the_instance(instance: Instance)
         Operation.RESTORE_TEST
     )
     done(run_command("verifybackup", backup.label, "--pages", "--foreground", "--json"))
+    out = tmp_path / "orders.sql"
+    words = ("--sql", str(out), "--foreground", "--json")
+    done(run_command("restoretable", backup.label, "--table", "shop.orders", *words))
+    assert "INSERT INTO" in out.read_text()
+    refused = run_command("restoretable", backup.label, "--table", "shop.people", *words)
+    assert refused.exit_code != 0
+    assert f"shop.people is not in {backup.label}" in refused.stdout + refused.stderr
     assert judge_one(instance, schedules_of([instance.pk]), now()).level is Level.UNPROTECTED
     assert not restorable_backups().exists()
 
