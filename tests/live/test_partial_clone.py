@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +26,13 @@ from tests.live.clone_jobs import (
     start_options,
     take,
 )
+from tests.live.clone_site import TAKE, CloneSite
+from tests.live.held import DROPPING
+from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
 from tests.live.mysql_load import TOTAL, Load
 from tests.live.mysql_load import prepare as prepare_bank
+from tests.live.victim import HELD
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -237,3 +242,23 @@ def test_a_dry_run_shows_what_would_be_in(instance: Instance) -> None:
     tables = next(check for check in found["checks"] if check["name"] == "tables")
     assert "the donor sends all of its " in tables["found"]
     assert not Job.objects.filter(operation=Operation.BACKUP).exists()
+
+
+def test_killed_while_it_drops_tables_a_restore_is_cleared_away(
+    shop: PrivateMysql, tmp_path: Path
+) -> None:
+    target = tmp_path / "back"
+    with CloneSite(tmp_path / "home") as site:
+        site.set_up(shop)
+        site.run(*TAKE, "--kind", "partial", "--include", "shop.orders")
+        ((label,),) = site.rows("SELECT label FROM backups_backup")
+        words = ("restorebackup", label, "--to", str(target), "--foreground")
+        victim = site.start(HELD, "restore", "prepare", DROPPING, *words)
+        wait_until((site.home / "held").exists)
+        assert (target / ".mooring-restore").exists()
+        assert site.kill(victim) == -signal.SIGKILL
+        site.tick()
+        assert site.rows("SELECT status, leftovers FROM backups_job ORDER BY id DESC LIMIT 1") == [
+            ("lost", 0)
+        ]
+        assert not target.exists() or not list(target.iterdir())
