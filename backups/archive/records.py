@@ -54,4 +54,11 @@ class PhaseStarted:
     """The records that follow override earlier ones."""
 
 
-Record = FileOpened | Data | FileClosed | FileRenamed | FileRemoved | PhaseStarted
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """So many bytes were read from the instance and are no part of the copy."""
+
+    size: int
+
+
+Record = FileOpened | Data | FileClosed | FileRenamed | FileRemoved | PhaseStarted | Dropped

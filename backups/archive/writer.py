@@ -28,6 +28,7 @@ from backups.archive.pack_writer import BuiltFrame
 from backups.archive.packs import FULL_BYTES
 from backups.archive.records import (
     Data,
+    Dropped,
     FileClosed,
     FileOpened,
     FileRemoved,
@@ -92,15 +93,21 @@ class ArchiveWriter:
         match record:
             case Data():
                 self._files.check_open(record)
-                self._check()
-                # Read, whether or not it will be stored: the instance has had the work.
-                self._pace.spend(len(record.payload), self._check)
+                self._read(len(record.payload))
+            case Dropped(size):
+                self._read(size)
+                return
             case FileOpened():
                 # Refused before anything is kept of it.
                 self._files.open(record)
                 self._meter.current_file = record.path
         for needed in self._filter.take(record):
             self._store(needed)
+
+    def _read(self, size: int) -> None:
+        """Pace what was read, whether or not it is stored: the instance has had the work."""
+        self._check()
+        self._pace.spend(size, self._check)
 
     def add_file(self, path: str, content: Iterable[bytes]) -> int:
         """Write a file that is not the engine's, once all of the engine's are there.

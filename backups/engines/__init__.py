@@ -19,11 +19,9 @@ ENGINES: dict[str, Engine[Any]] = {
 # The engine for each server product.
 ENGINE_FOR = {MARIADB: MariadbBackup.name, MYSQL: CloneEngine.name}
 
-# What to do where an engine does not take a kind; a blank engine is any other.
+# What to do where an engine does not take a kind.
 _INSTEAD = {
-    (CloneEngine.name, "partial"): "A donor sends all of its tables to a clone: take a full "
-    "backup, and restore single tables of it.",
-    ("", "tts"): "Take a partial backup of the tables: all it holds can be imported from there.",
+    "tts": "Take a partial backup of the tables: all it holds can be imported from there.",
 }
 
 
@@ -40,8 +38,9 @@ def engine_named(name: str) -> Engine[Any]:
 def refuse_unfit_kind(name: str, kind: str) -> None:
     """Raise BadInput if the engine of that name does not take such backups."""
     if kind not in engine_named(name).kinds:
-        hint = _INSTEAD.get((name, kind)) or _INSTEAD.get(("", kind), "")
-        raise BadInput(f"{kind} backups are not supported by engine {name}", hint=hint)
+        raise BadInput(
+            f"{kind} backups are not supported by engine {name}", hint=_INSTEAD.get(kind, "")
+        )
 
 
 __all__ = [

@@ -110,6 +110,8 @@ class CopyRequest(Generic[OwnOptions]):
     spool_folder: Path | None = None
     # Of a partial copy, as the server names files: "schema/table". None: everything.
     chosen: tuple[str, ...] | None = None
+    # Hidden tables of those that are not in, named likewise; of a clone only.
+    hidden_others: tuple[str, ...] = ()
     # Of the instance, as it reported it; blank is unknown.
     data_folder: str = ""
 

@@ -1,4 +1,4 @@
-"""Which tables of an instance does a choice match, how large are they, what do they need?
+"""Which tables of a MariaDB does a choice match, how large are they, what do they need?
 
 Names are also read as the server writes them in file names: the copying tool compares those. No
 table is opened for it.
@@ -48,7 +48,10 @@ _FULL_TEXT = "FTS_"
 
 @dataclass(frozen=True, slots=True)
 class ServerTable:
-    """A table or view, and its name as in the names of its files: schema/table."""
+    """A table or view, and its name as in the names of its files: schema/table.
+
+    Of a MySQL the path of its general tablespace, if it is in one; blank where it has no file.
+    """
 
     schema: str
     name: str
@@ -76,10 +79,16 @@ class ChosenTables:
     # Of InnoDB's files: those of the tables, and those that every copy has.
     size_bytes: int
     system_bytes: int
+    # Of a clone: what the donor sends, chosen or not, and hidden tables of those that are not in.
+    sent_bytes: int | None = None
+    hidden_others: tuple[str, ...] = ()
 
     @property
     def too_long(self) -> list[str]:
         """Names for the tool that it does not take: it would end in the middle of the job."""
+        if self.sent_bytes is not None:
+            # A clone reads no such list.
+            return []
         return [entry for entry in self.entries if len(entry) > LONGEST_ENTRY]
 
     @property

@@ -40,6 +40,11 @@ NEEDED_TO_CHOOSE: Mapping[str, frozenset[str]] = {
     "SHOW VIEW": frozenset({"SHOW VIEW", "SELECT"}),
     "TRIGGER": frozenset({"TRIGGER"}),
 }
+# For seeing the name of every table of a MySQL, and of its files.
+NEEDED_TO_CHOOSE_OF_CLONE: Mapping[str, frozenset[str]] = {
+    "PROCESS": frozenset({"PROCESS"}),
+    "REFERENCES": frozenset({"REFERENCES", "SELECT", "SHOW VIEW", "TRIGGER"}),
+}
 # On the schema that gets a table of a backup, which has a temporary name at first.
 NEEDED_TO_MAKE_TABLES = ("SELECT", "INSERT", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES")
 NEEDED_TO_SEE_TRIGGERS: Mapping[str, frozenset[str]] = {"TRIGGER": frozenset({"TRIGGER"})}
@@ -62,6 +67,7 @@ WHY: Mapping[str, str] = {
     "REPLICATION CLIENT": "reads how far the source's binlogs are",
     "SHOW VIEW": "sees the names of tables",
     "TRIGGER": "sees the names of triggers",
+    "REFERENCES": "sees the names of tables",
     "SUPER": "makes a checkpoint of RocksDB",
 }
 _GLOBAL = re.compile(r"GRANT (?P<privileges>.+) ON \*\.\* TO ", re.IGNORECASE)

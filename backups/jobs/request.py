@@ -122,13 +122,14 @@ def backup_parameters(
     options, wait = engine_named(instance.engine).options, instance.lock_wait_seconds
     if optimistic is not None and not issubclass(options, MariadbOptions):
         refuse_optimistic(instance.engine)
-    if choice is not None:
-        both = {} if optimistic is None else {"optimistic": True}
-        asked = {"lock_wait_seconds": wait, **choice.write(), **both}
-        return BackupParameters(read_fields(options, asked))
+    chosen = {} if choice is None else choice.write()
     if issubclass(options, CloneOptions):
         saves = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
-        return BackupParameters(options(save_foreign_tables=saves, lock_wait_seconds=wait))
+        asked = {"save_foreign_tables": saves, "lock_wait_seconds": wait, **chosen}
+        return BackupParameters(read_fields(options, asked))
+    if choice is not None:
+        both = {} if optimistic is None else {"optimistic": True}
+        return BackupParameters(read_fields(options, {"lock_wait_seconds": wait, **chosen, **both}))
     if save_foreign_tables:
         raise BadInput(
             f"engine {instance.engine} has no option to save foreign tables",

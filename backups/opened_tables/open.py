@@ -24,7 +24,7 @@ from backups.catalog.definitions import read_definitions
 from backups.definitions.document import Definitions
 from backups.engines import CloneEngine, engine_named
 from backups.engines.base import PrepareWatch
-from backups.exceptions import Refused
+from backups.exceptions import BadInput, Refused
 from backups.models import BackupCopy
 from backups.opened_tables.part import Part, choose_part
 from backups.opened_tables.work_folder import work_folder
@@ -32,6 +32,7 @@ from backups.programs.private_server import PrivateServer
 from backups.restores.host_keys import host_keys
 from backups.restores.run_user import change_owner, find_run_user, give_folder
 from backups.restores.target import check_room, check_server
+from backups.table_names.choice import read_choice
 from backups.table_names.names import TableName
 
 # Of the server; a MariaDB refuses to write even for who may do anything only by the second.
@@ -120,10 +121,27 @@ def open_tables(
 
 def find_part(copy: BackupCopy, tables: Sequence[TableName]) -> FoundPart:
     """Open a copy and all that it needs, and find the tables in it."""
+    _refuse_unchosen(copy, tables)
     chain = open_chain(copy)
     definitions = read_definitions(chain)
     part = choose_part(chain[-1].manifest.contents.files, definitions, tables)
     return FoundPart(copy, chain, definitions, part)
+
+
+def _refuse_unchosen(copy: BackupCopy, tables: Sequence[TableName]) -> None:
+    """Raise BadInput for a table that was not chosen: its definition alone is in the backup."""
+    choice = read_choice(copy.backup.choice)
+    # Names that differ in case only are looked for: some servers do not tell them apart.
+    others = [
+        str(table)
+        for table in tables
+        if choice is not None and not choice.chooses(table.schema, table.name, fold=True)
+    ]
+    if others:
+        raise BadInput(
+            f"{', '.join(others)} is not in {copy.backup.label}: a partial backup of {choice}",
+            hint="Choose a backup that has the table.",
+        )
 
 
 def extract_part(

@@ -127,7 +127,9 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
         checks.append(check_data_folder(survey.host, facts))
         checks.append(check_same_files(survey, facts))
     if survey.engine == CLONE and facts.clone is not None:
-        checks += decide_clone_checks(facts, facts.clone, survey.clone_options)
+        checks += decide_clone_checks(
+            facts, facts.clone, survey.clone_options, survey.foreign_tables
+        )
         open_ones = [
             repository.name for repository in survey.repositories if not repository.encrypted
         ]

@@ -31,16 +31,19 @@ NAMED_TABLES = 5
 
 
 def decide_clone_checks(
-    facts: ServerFacts, clone: CloneFacts, options: CloneSettings
+    facts: ServerFacts,
+    clone: CloneFacts,
+    options: CloneSettings,
+    wanted: Sequence[ForeignTable] | None,
 ) -> list[Check]:
-    """Check a donor."""
+    """Check a donor. ``wanted`` are the tables of other engines that the backup is to have."""
     return [
         check_plugin(facts, clone, options),
         check_packet(clone),
         check_redo(clone),
         check_running_clones(facts, clone),
         check_sizes(facts),
-        check_foreign_tables(facts, clone, options),
+        check_foreign_tables(facts, clone, options, wanted),
     ]
 
 
@@ -126,7 +129,12 @@ def check_sizes(facts: ServerFacts) -> Check:
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneSettings) -> Check:
+def check_foreign_tables(
+    facts: ServerFacts,
+    clone: CloneFacts,
+    options: CloneSettings,
+    wanted: Sequence[ForeignTable] | None,
+) -> Check:
     """Check for tables of other engines, which a clone does not contain."""
     name = "other engines"
     if options.save_foreign_tables and (
@@ -152,8 +160,14 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneSe
                 "no server would start on the copy",
                 "Rename the table, or convert it with ALTER TABLE … ENGINE=InnoDB.",
             )
-    tables = _list_tables(clone.foreign_tables)
-    total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
+    if not wanted:
+        return Check(name, Verdict.OK, "every chosen table is InnoDB")
+    return _check_wanted(name, options, wanted)
+
+
+def _check_wanted(name: str, options: CloneSettings, wanted: Sequence[ForeignTable]) -> Check:
+    tables = _list_tables(wanted)
+    total = format_bytes(sum(table.size_bytes for table in wanted))
     if options.save_foreign_tables:
         found = f"saved by SELECT, each locked while it is read, {total}: {tables}"
         return Check(name, Verdict.OK, found)

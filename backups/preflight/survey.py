@@ -10,13 +10,15 @@ from datetime import datetime
 from backups.access import medium_of
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
+from backups.instances.chosen_of_clone import fetch_chosen_of_clone
 from backups.instances.chosen_tables import ChosenTables, fetch_chosen
-from backups.instances.clone_facts import CloneSettings
+from backups.instances.clone_facts import CloneSettings, ForeignTable
 from backups.instances.connection import connect, login_of
 from backups.instances.data_folder import data_folders_here
 from backups.instances.facts import CURRENT, ServerFacts, fetch_lsn, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
+from backups.programs.compatibility import CLONE
 from backups.programs.host import HostFacts, survey_host
 from backups.programs.redo_checkpoint import read_checkpoint
 from backups.repositories.base import ObjectStore
@@ -105,7 +107,8 @@ class Survey:
         innodb = self.facts.innodb if self.facts else None
         if self.chosen is not None:
             redo = innodb.redo_bytes if innodb else 0
-            return self.chosen.size_bytes + self.chosen.system_bytes + redo
+            chosen = self.chosen.size_bytes + self.chosen.system_bytes
+            return chosen + redo + self._selected_bytes
         files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None
@@ -120,7 +123,16 @@ class Survey:
         clone = self.facts.clone if self.facts else None
         if clone is None or not self.clone_options.save_foreign_tables:
             return 0
-        return sum(table.size_bytes for table in clone.foreign_tables or ())
+        return sum(table.size_bytes for table in self.foreign_tables or ())
+
+    @property
+    def foreign_tables(self) -> Sequence[ForeignTable] | None:
+        """The tables that a clone leaves out, those that were chosen; None if unknown."""
+        clone = self.facts.clone if self.facts else None
+        if clone is None or clone.foreign_tables is None or self.chosen is None:
+            return clone.foreign_tables if clone else None
+        chosen = {(table.schema, table.name) for table in self.chosen.tables}
+        return [each for each in clone.foreign_tables if (each.schema, each.name) in chosen]
 
     @property
     def file_count(self) -> int | None:
@@ -175,8 +187,9 @@ def with_choice(survey: Survey, instance: Instance, choice: TableChoice | None) 
     """Match the choice of a partial backup against the instance's tables, if it answers."""
     if choice is None or survey.facts is None:
         return survey
+    fetch = fetch_chosen_of_clone if survey.engine == CLONE else fetch_chosen
     try:
-        return replace(survey, chosen=fetch_chosen(login_of(instance), choice))
+        return replace(survey, chosen=fetch(login_of(instance), choice))
     except MooringError as exc:
         return replace(survey, chosen_problem=Problem(str(exc), exc.hint))
 

@@ -11,12 +11,14 @@ from backups.checks import Check, Verdict
 from backups.instances.chosen_tables import LONGEST_ENTRY, ChosenTables
 from backups.instances.grants import (
     NEEDED_TO_CHOOSE,
+    NEEDED_TO_CHOOSE_OF_CLONE,
     WHY,
     Grants,
     grant_statement,
     missing_privileges,
 )
 from backups.preflight.survey import Survey
+from backups.programs.compatibility import CLONE
 from backups.units import format_bytes, format_count
 
 NAME = "tables"
@@ -27,7 +29,8 @@ NEEDS_ALL = "Change the patterns; the schemas mysql, sys and performance_schema 
 
 def check_tables(survey: Survey, grants: Grants) -> Check:
     """Check the choice of a partial backup."""
-    if missing := missing_privileges(grants, NEEDED_TO_CHOOSE):
+    needed = NEEDED_TO_CHOOSE_OF_CLONE if survey.engine == CLONE else NEEDED_TO_CHOOSE
+    if missing := missing_privileges(grants, needed):
         reasons = ", ".join(f"{name} ({WHY[name]})" for name in missing)
         return Check(
             NAME,
@@ -62,6 +65,9 @@ def judge_chosen(chosen: ChosenTables) -> Check:
         f"{tables} of {schemas}, {format_bytes(chosen.size_bytes)} of InnoDB and "
         f"{format_bytes(chosen.system_bytes)} of system files; {chosen.left_out} not in"
     )
+    if chosen.sent_bytes is not None:
+        sent = format_bytes(chosen.sent_bytes)
+        found += f"; the donor sends all of its {sent}, and what is not in is dropped on arrival"
     if not chosen.cut:
         return Check(NAME, Verdict.OK, found)
     cut = format_count(len(chosen.cut), "foreign key")

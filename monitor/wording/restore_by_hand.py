@@ -146,7 +146,20 @@ def _of_clone(backup: Backup) -> list[ManualStep]:
             f"With mysqld of MySQL {_series(backup)}: it runs crash recovery at its first start.",
         )
     )
+    if backup.choice:
+        steps.append(_drop_unchosen())
     return [*steps, _check_contents("mysql")]
+
+
+def _drop_unchosen() -> ManualStep:
+    return ManualStep(
+        "Drop the tables that are not in the partial backup",
+        f"less {TARGET}/mysql/mooring-donor.json",
+        "If the server did not start, because its log names missing tablespaces (MY-012179): start "
+        "it once with --innodb-force-recovery=2, shut it down, and start it again without. Then "
+        "run DROP TABLE for each table that the patterns under “tables” do not match, with "
+        "foreign_key_checks off, as docs/restore-by-hand.md says.",
+    )
 
 
 def _change_owner() -> ManualStep:

@@ -36,8 +36,14 @@ def stand_still() -> None:
         time.sleep(0.05)
 
 
+# The moment of a stage that drops tables: after the first of them.
+DROPPING = "dropping"
+
+
 def hold(operation: str, name: str, moment: str) -> None:
-    """Have a stage of this process's operations stand still before or after its work."""
+    """Have a stage of this process's operations stand still before, after or in its work."""
+    if moment == DROPPING:
+        hold_dropping()
     from backups.executor.operations import PLANS
     from backups.states import Operation
     from tests.backups.stage_lists import set_stages
@@ -46,3 +52,16 @@ def hold(operation: str, name: str, moment: str) -> None:
     assert name in {stage.name for stage in stages}
     held = [Held(stage, moment) if stage.name == name else stage for stage in stages]
     set_stages(Operation(operation), held)
+
+
+def hold_dropping() -> None:
+    from backups.engines.clone import dropping
+
+    drop = dropping._drop
+
+    def held(*words: Any) -> bool:
+        dropped = drop(*words)
+        stand_still()
+        return dropped
+
+    vars(dropping)["_drop"] = held

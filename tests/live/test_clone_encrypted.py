@@ -291,3 +291,16 @@ def assert_hidden(donor: Donor, folder: Path, repository: Repository) -> None:
     assert files_with(folder, needles) == [keyring]
     assert files_with(Path(repository.path), needles) == []
     assert master.server not in {server for server, _ in master_keys(donor.keyring)}
+
+
+@pytest.mark.parametrize("donor", ["16k logs"], indirect=True)
+def test_a_partial_backup_has_the_keys_of_its_tables(donor: Donor, main: Repository) -> None:
+    add_instance(donor.server)
+    ended = take("--kind", "partial", "--include", "safe.*", "--exclude", "safe.small")
+    assert ended.exit_code == 0, ended.stdout
+    label = ended.json()["label"]
+    tested = run_command("testrestore", label, "--foreground", "--json")
+    assert tested.exit_code == 0, tested.stdout
+    report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
+    rows = {table["name"]: table["rows"] for table in report["tables"] if table["schema"] == "safe"}
+    assert rows == {"general": 2, "plain": 2, "secret": 20000}

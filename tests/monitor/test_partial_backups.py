@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
+from backups.engines import ENGINES
 from backups.jobs.request import scheduled_parameters
 from backups.models import Backup, BackupSchedule, Instance, Job, Repository
 from backups.schedules.coverage import uncovered_instances
@@ -46,11 +47,12 @@ class PartialBackupTestCase(TestCase):
             self.assertContains(self.client.post(address, given, follow=True), words)
         self.assertFalse(Job.objects.exists())
 
-    def test_only_an_engine_that_takes_one_is_offered_one(self) -> None:
+    def test_it_is_offered_with_both_engines(self) -> None:
         address = reverse("instance-detail", args=["orders-1"])
-        self.assertContains(self.client.get(address), "Back up chosen tables")
-        Instance.objects.update(engine="clone")
-        self.assertNotContains(self.client.get(address), "Back up chosen tables")
+        for engine in ENGINES:
+            Instance.objects.update(engine=engine)
+            with self.subTest(engine):
+                self.assertContains(self.client.get(address), "Back up chosen tables")
 
     def test_its_page_says_what_it_holds_and_that_it_protects_nothing(self) -> None:
         backup = make_backup(self.orders, self.main).backup

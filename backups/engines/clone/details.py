@@ -32,3 +32,5 @@ class CloneDetails(CopyDetails):
     foreign_tables: int | None = None
     saved_tables: int | None = None
     spilled_bytes: int | None = None
+    # Of a partial backup: what the donor sent of tables that are not in.
+    dropped_bytes: int | None = None

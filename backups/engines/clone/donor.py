@@ -15,6 +15,8 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.table_names.choice import TableChoice
+
 # Needs any privilege on the tables; without one the result is empty. The server's own schemas exist
 # on every server, or are in mysql.ibd.
 FOREIGN_TABLES = """
@@ -70,6 +72,25 @@ def fetch_settings(connection: Connection[Any]) -> DonorSettings:
         components=None if components is None else [row["urn"] for row in components],
         foreign_tables=foreign,
     )
+
+
+def chosen_tables(
+    settings: DonorSettings, choice: TableChoice | None
+) -> Sequence[Mapping[str, Any]]:
+    """Return the tables of other engines that a backup of this choice has; None is all."""
+    tables, fold = settings.foreign_tables or (), folds_case(settings.variables)
+    if choice is None:
+        return tables
+    return [
+        table
+        for table in tables
+        if choice.chooses(table["table_schema"], table["table_name"], fold=fold)
+    ]
+
+
+def folds_case(variables: Mapping[str, str]) -> bool:
+    """Whether a server with these variables does not tell upper from lower case in names."""
+    return variables.get("lower_case_table_names", "0") != "0"
 
 
 def fetch_gtids(connection: Connection[Any]) -> str:

@@ -31,6 +31,7 @@ from backups.clone_protocol.client import DDL_BIT_SINCE, may_skip_lock
 from backups.engines.base import (
     BLOCK_KINDS,
     NO_KEYS,
+    PARTIAL,
     CopyFacts,
     CopyObserver,
     CopyRequest,
@@ -39,17 +40,25 @@ from backups.engines.base import (
     Prepared,
     PrepareWatch,
 )
+from backups.engines.clone.chosen_files import ChosenFiles
 from backups.engines.clone.details import CloneDetails, CloneOptions
-from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
+from backups.engines.clone.donor import (
+    DonorSettings,
+    chosen_tables,
+    fetch_gtids,
+    fetch_settings,
+)
 from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
-from backups.engines.clone.part import prepare_part
+from backups.engines.clone.part import ask_position_again, prepare_part
 from backups.engines.clone.restored import (
     DONOR_FILE,
+    REPLACE_FILES,
     check_restore,
     describe_donor,
     prepare,
     read_donor,
+    read_donor_choice,
     restored_server,
     server_options,
 )
@@ -72,7 +81,7 @@ MAX_WORKERS = 15
 # More than the spool writes for a connection that waits: 8 MiB, or a block of 4, in 15 s.
 LEAST_BYTES_PER_S_PER_CONNECTION = 1 << 20
 # Make the first start of a server create what the clone left out, and record its position.
-MARKERS = ("#clone/#status_fix", "#clone/#replace_files")
+MARKERS = ("#clone/#status_fix", REPLACE_FILES)
 
 
 class CloneEngine:
@@ -80,7 +89,7 @@ class CloneEngine:
 
     name: ClassVar[str] = "clone"
     stages: ClassVar[tuple[str, ...]] = tuple(NAMES.values())
-    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS
+    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS | {PARTIAL}
     needs_host: ClassVar[bool] = False
     options: ClassVar[type[EngineOptions]] = CloneOptions
     details: ClassVar[type[CopyDetails]] = CloneDetails
@@ -123,7 +132,7 @@ class CloneEngine:
             if options.save_foreign_tables:
                 saver = TableSaver(endpoint.connect, lock_wait_seconds=options.lock_wait)
             try:
-                yield CloneCopy(stream, endpoint, observer, before, saver, sealed=request.sealed)
+                yield CloneCopy(stream, endpoint, observer, before, saver, request)
             finally:
                 if saver is not None:
                     saver.stop()
@@ -146,6 +155,9 @@ class CloneEngine:
         keys: HostKeys = NO_KEYS,
         memory_bytes: int | None = None,
     ) -> Prepared:
+        if read_donor_choice(read_donor(folder)) is not None:
+            prepare_part(folder, watch, server=server, memory_bytes=memory_bytes)
+            ask_position_again(folder)
         return prepare(folder, watch, server=server, memory_bytes=memory_bytes)
 
     def prepare_part(
@@ -176,11 +188,13 @@ class CloneCopy:
         endpoint: Endpoint,
         observer: CopyObserver,
         gtids_before: str,
-        saver: TableSaver | None = None,
-        *,
-        sealed: bool,
+        saver: TableSaver | None,
+        request: CopyRequest[CloneOptions],
     ) -> None:
-        self._sealed = sealed
+        self._sealed, self._choice = request.sealed, request.options.choice
+        self._chosen: ChosenFiles | None = None
+        if request.chosen is not None:
+            self._chosen = ChosenFiles(request.chosen, request.hidden_others)
         self._stream, self._endpoint, self._observer = stream, endpoint, observer
         self._saver = saver
         self._gtids_before, self._gtids_after = gtids_before, ""
@@ -196,7 +210,7 @@ class CloneCopy:
         version = parse_version(donor.configuration.get("version", "") or donor.server_version)
         if version is None:
             raise EngineError(f"the donor's version cannot be read: {donor.server_version}")
-        mapping = self._mapping = ArchiveMapping(version, sealed=self._sealed)
+        mapping = self._mapping = ArchiveMapping(version, sealed=self._sealed, chosen=self._chosen)
         for record in self._stream.records():
             self._tell(record, mapping)
             yield from mapping.take(record)
@@ -242,6 +256,7 @@ class CloneCopy:
                 foreign_tables=None if foreign is None else len(foreign),
                 saved_tables=len(self._saver.saved) if self._saver else 0,
                 spilled_bytes=self._stream.spilled_bytes,
+                dropped_bytes=None if self._chosen is None else figures.dropped_bytes,
             ),
         )
 
@@ -264,6 +279,7 @@ class CloneCopy:
             mapping.figures,
             self._gtids_before,
             self._saver.saved if self._saver else (),
+            self._choice,
         )
         yield from mapping.add_file(DONOR_FILE, described)
         if keyring := mapping.keys.keyring():
@@ -276,10 +292,11 @@ class CloneCopy:
     ) -> Iterator[Record]:
         if settings.foreign_tables is None:
             raise EngineError("the account may not see the tables of other engines")
-        self._expected_bytes += sum(table["size_bytes"] for table in settings.foreign_tables)
-        self._expected_files += len(settings.foreign_tables)
-        self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
-        for path, content in saver.save(settings.foreign_tables):
+        tables = chosen_tables(settings, self._choice)
+        self._expected_bytes += sum(table["size_bytes"] for table in tables)
+        self._expected_files += len(tables)
+        self._expect()
+        for path, content in saver.save(tables):
             self._observer.log("clone", f"saving {path}")
             yield from mapping.stream_file(path, content)
 
@@ -289,7 +306,7 @@ class CloneCopy:
                 self._expected_bytes += estimated_bytes
                 if state in (State.FILE_COPY, State.REDO_COPY):
                     self._expected_files += files
-                self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
+                self._expect()
                 self._observer.stage_started(NAMES[state], datetime.now(UTC))
                 self._observer.log(
                     "clone",
@@ -297,6 +314,11 @@ class CloneCopy:
                 )
             case StateEnded(state):
                 self._end(state, _detail(state, mapping))
+
+    def _expect(self) -> None:
+        # Of a partial backup the donor's estimates say nothing: those before the copy stand.
+        if self._chosen is None:
+            self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
 
     def _end(self, state: State, detail: str) -> None:
         self._observer.stage_ended(
@@ -317,7 +339,11 @@ def _detail(state: State, mapping: ArchiveMapping) -> str:
     figures = mapping.figures
     match state:
         case State.FILE_COPY:
-            return f"{figures.data_files} files, {format_bytes(figures.file_bytes)}"
+            kept = f"{figures.data_files} files, {format_bytes(figures.file_bytes)}"
+            if not figures.dropped_files:
+                return kept
+            others = format_count(figures.dropped_files, "file")
+            return f"{kept}; {others} of {format_bytes(figures.dropped_bytes)} not kept"
         case State.PAGE_COPY:
             again = f"{format_count(figures.pages_sent_again, 'page')} sent again"
             return f"{again}, {format_bytes(figures.page_bytes)}"

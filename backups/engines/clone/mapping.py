@@ -1,7 +1,8 @@
 """How are the records of a clone mapped to records of the archive?
 
 Files stay open until the end, because DDL may rename, delete or enlarge any of them during the
-copy. Files outside the server's data directory are placed below it.
+copy. Files outside the server's data directory are placed below it. What a partial backup does not
+keep is counted and passed over.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 from backups.archive.records import (
     Data,
+    Dropped,
     FileClosed,
     FileOpened,
     FileRemoved,
@@ -27,6 +29,7 @@ from backups.clone_protocol import (
     State,
     StateStarted,
 )
+from backups.engines.clone.chosen_files import ChosenFiles
 from backups.engines.clone.key_wrapping import KeyWrapping
 from backups.innodb.pages import SHARED, build_first_page, page_size_of
 from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
@@ -53,6 +56,8 @@ class _MappedFile:
     size: int
     fsp_flags: int
     space_id: int
+    # Its path at the donor.
+    sent_as: str
 
 
 @dataclass(slots=True)
@@ -65,6 +70,9 @@ class Figures:
     page_bytes: int = 0
     redo_files: int = 0
     redo_bytes: int = 0
+    # Of a partial backup: what was sent and is not in.
+    dropped_files: int = 0
+    dropped_bytes: int = 0
     checkpoint_lsn: int | None = None
     # Path in the backup to path on the donor.
     external_files: dict[str, str] = field(default_factory=dict)
@@ -73,9 +81,16 @@ class Figures:
 class ArchiveMapping:
     """The files of one clone, numbered for the archive."""
 
-    def __init__(self, version: Version, *, sealed: bool) -> None:
-        """``sealed``: whether the archive is encrypted, which keys require."""
+    def __init__(
+        self, version: Version, *, sealed: bool, chosen: ChosenFiles | None = None
+    ) -> None:
+        """``sealed``: whether the archive is encrypted, which keys require.
+
+        ``chosen`` has the files of a partial backup; None keeps all.
+        """
         self._version = version
+        self._chosen = chosen
+        self._dropped: set[FileKey] = set()
         self.keys = KeyWrapping(sealed=sealed)
         self._files: dict[FileKey, _MappedFile] = {}
         # The files of the system tablespace, in their order.
@@ -86,6 +101,15 @@ class ArchiveMapping:
     def take(self, record: CloneRecord) -> Iterator[Record]:
         """Yield the archive records for a record of the clone."""
         match record:
+            case FileAnnounced() if self._is_dropped(record):
+                self._dropped.add(record.file)
+                self.figures.dropped_files += 1
+            case Block() if record.file in self._dropped:
+                self.figures.dropped_bytes += len(record.payload)
+                yield Dropped(len(record.payload))
+            case FileChanged() if record.file in self._dropped:
+                # Whatever its name is now: most of its bytes are gone.
+                pass
             case FileAnnounced():
                 yield from self._open(record)
             case FileChanged():
@@ -120,7 +144,9 @@ class ArchiveMapping:
         size = 0 if announced.created_by_ddl else announced.size
         number = self._take_number()
         path = self._place(announced.path, number, announced.fsp_flags)
-        file = _MappedFile(number, path, size, announced.fsp_flags, announced.space_id)
+        file = _MappedFile(
+            number, path, size, announced.fsp_flags, announced.space_id, announced.path
+        )
         self._files[announced.file] = file
         if announced.file.is_redo:
             self.figures.redo_files += 1
@@ -155,6 +181,7 @@ class ArchiveMapping:
         file.fsp_flags = change.fsp_flags or file.fsp_flags
         if change.renamed_to:
             self._forget(file.path)
+            file.sent_as = change.renamed_to
             file.path = self._place(change.renamed_to, file.number, file.fsp_flags)
             yield FileRenamed(file.number, file.path)
 
@@ -195,6 +222,12 @@ class ArchiveMapping:
     def _close_all(self) -> Iterator[Record]:
         self.keys.check_complete()
         for key, file in self._files.items():
+            if not key.is_redo and not self._keeps(file.sent_as, file.fsp_flags):
+                # Renamed during the copy, to a name that was not chosen.
+                self.figures.data_files -= 1
+                self._forget(file.path)
+                yield FileRemoved(file.number)
+                continue
             as_it_is = key.is_redo or file in self._system[:-1]
             yield FileClosed(file.number, file.size if as_it_is else _rounded(file))
         redo = [file for key, file in self._files.items() if key.is_redo]
@@ -203,6 +236,13 @@ class ArchiveMapping:
             number = self._take_number()
             yield FileOpened(number, redo[0].path[:-1] + "1")
             yield FileClosed(number, redo[0].size)
+
+    def _is_dropped(self, announced: FileAnnounced) -> bool:
+        redo = announced.file.is_redo
+        return not redo and not self._keeps(announced.path, announced.fsp_flags)
+
+    def _keeps(self, path: str, fsp_flags: int) -> bool:
+        return self._chosen is None or self._chosen.keeps(path, fsp_flags)
 
     def _place(self, path: str, number: int, fsp_flags: int) -> str:
         """Return the path of a file in the backup, where a server finds it by itself."""

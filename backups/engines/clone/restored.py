@@ -22,13 +22,14 @@ from backups.archive.contained import open_contained, read_contained
 from backups.checks import Verdict
 from backups.clone_protocol import DonorFacts
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
-from backups.engines.clone.donor import DonorSettings
+from backups.engines.clone.donor import DonorSettings, folds_case
+from backups.engines.clone.dropping import drop_left_out
 from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
 from backups.engines.clone.saved_files import SavedTable, parse_saved_tables
 from backups.engines.foreign_files import remove_foreign
-from backups.exceptions import EngineError, Refused
+from backups.exceptions import BadInput, EngineError, Refused
 from backups.innodb.redo import end_lsn
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
@@ -36,10 +37,13 @@ from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.redo_progress import RedoProgress
 from backups.programs.server_program import find_mysqld, mysql_program
 from backups.programs.server_session import session
+from backups.table_names.choice import TableChoice, read_choice
 
 # In schema mysql, whose folder then exists, as a server requires.
 DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
+# Empty: makes a start write the position.
+REPLACE_FILES = "#clone/#replace_files"
 _SIZE = r"\d{1,15}[KMGkmg]?"
 _DATA_FILE = rf"[\w.$-]+:{_SIZE}(?::autoextend(?::max:{_SIZE})?)?"
 # These shape the files, and what each may be: a server with other values refuses the files.
@@ -68,6 +72,7 @@ def describe_donor(
     figures: Figures,
     gtids_before: str,
     saved_tables: Sequence[SavedTable] = (),
+    choice: TableChoice | None = None,
 ) -> bytes:
     """Return the content of the file that describes the donor to a restore."""
     described = {
@@ -82,6 +87,8 @@ def describe_donor(
         # Not in the backup, unless saved: a clone holds InnoDB only.
         "foreign_tables": settings.foreign_tables,
         "saved_tables": [table.as_json() for table in saved_tables],
+        # What a partial backup has, as patterns; null: all of the donor.
+        "tables": None if choice is None else choice.write(),
         "external_files": figures.external_files,
         "gtid_executed_before": gtids_before,
     }
@@ -121,6 +128,8 @@ def prepare(
             sources = _sources(running)
             donor = read_donor(folder)
             saved = parse_saved_tables(donor.get("saved_tables", []))
+            choice = read_donor_choice(donor)
+            removed = drop_left_out(running, choice, watch, fold=_folds(donor)) if choice else ""
             empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
         running.log.relay()
@@ -136,9 +145,8 @@ def prepare(
     prepared = replace(
         parse_position(text, gtids), left_out=empty, replica_of=sources, started=True
     )
-    if not saved:
-        return prepared
-    return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
+    in_words = f"{loaded} of {len(saved)} tables loaded" if saved else ""
+    return replace(prepared, detail=", ".join(filter(None, (prepared.detail, removed, in_words))))
 
 
 def relay_line(watch: PrepareWatch, redo: RedoProgress, line: str) -> None:
@@ -245,6 +253,22 @@ def read_donor(folder: Path) -> Mapping[str, Any]:
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise EngineError(f"{folder / DONOR_FILE} has a format unknown to this version")
     return described
+
+
+def read_donor_choice(donor: Mapping[str, Any]) -> TableChoice | None:
+    """Return what a partial backup has, from the description of its donor; None: it is whole."""
+    stored = donor.get("tables")
+    try:
+        if stored is None or isinstance(stored, dict):
+            return read_choice(stored or {})
+    except BadInput as exc:
+        raise EngineError(f"{DONOR_FILE}: {exc}") from None
+    raise EngineError(f"{DONOR_FILE} says of its tables what no backup writes")
+
+
+def _folds(donor: Mapping[str, Any]) -> bool:
+    variables = donor.get("variables")
+    return isinstance(variables, dict) and folds_case(variables)
 
 
 def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from backups.archive.contents import Contents
+from backups.engines.clone.chosen_files import SUFFIX, table_of_file
 from backups.exceptions import StageFailed
 from backups.instances.chosen_tables import ChosenTables
 from backups.models.job import LogLevel
@@ -18,12 +19,12 @@ _DEFINITION = ".frm"
 NAMED = 5
 
 
-def names_to_copy(work: BackupWork) -> tuple[str, ...] | None:
-    """Return the names that a partial copy has, None for any other; StageFailed if unknown."""
+def tables_to_copy(work: BackupWork) -> ChosenTables | None:
+    """Return what a partial copy has, None for any other; StageFailed if unknown."""
     chosen = _chosen_of(work)
     if work.choice is not None and chosen is None:
         raise StageFailed(f"the tables of {work.choice} are not known: the preflight has not run")
-    return None if chosen is None else chosen.entries
+    return chosen
 
 
 def note_missing(run: Run, work: BackupWork, contents: Contents) -> None:
@@ -40,9 +41,23 @@ def note_missing(run: Run, work: BackupWork, contents: Contents) -> None:
 
 
 def missing_tables(chosen: ChosenTables, paths: Iterable[str]) -> list[str]:
-    """Return the chosen tables whose definition is not among the copied files."""
-    copied = {path.removesuffix(_DEFINITION) for path in paths if path.endswith(_DEFINITION)}
-    return [table.full_name for table in chosen.tables if table.file not in copied]
+    """Return the chosen tables of which a copy has no file."""
+    if chosen.sent_bytes is None:
+        copied = {path.removesuffix(_DEFINITION) for path in paths if path.endswith(_DEFINITION)}
+    else:
+        copied = _tablespaces(paths)
+    return [
+        table.full_name
+        for table in chosen.tables
+        # A general tablespace elsewhere has another path in a copy.
+        if table.file and not table.file.startswith("/") and table.file not in copied
+    ]
+
+
+def _tablespaces(paths: Iterable[str]) -> set[str]:
+    """Return the tables that have a file in a clone, and the paths of general tablespaces."""
+    files = [path for path in paths if path.endswith(SUFFIX)]
+    return {*files, *map(table_of_file, files)}
 
 
 def _chosen_of(work: BackupWork) -> ChosenTables | None:

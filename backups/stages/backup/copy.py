@@ -19,7 +19,7 @@ from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.parameters import BackupParameters
 from backups.running.run import Run
-from backups.stages.backup.chosen import names_to_copy, note_missing
+from backups.stages.backup.chosen import note_missing, tables_to_copy
 from backups.stages.backup.copy_pace import CopyPace
 from backups.stages.backup.definitions import add_definitions
 from backups.stages.backup.lock_wait import with_holders
@@ -136,6 +136,7 @@ def _summary(work: BackupWork, contents: Contents, meter: Meter) -> str:
 
 
 def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
+    chosen = tables_to_copy(work)
     return CopyRequest(
         login_of(work.job.instance),
         runner_of(work.job.instance),
@@ -143,6 +144,7 @@ def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
         threads=settings.COPY_THREADS,
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,
-        chosen=names_to_copy(work),
+        chosen=None if chosen is None else chosen.entries,
+        hidden_others=() if chosen is None else chosen.hidden_others,
         data_folder=work.facts.datadir if work.facts else "",
     )

@@ -25,6 +25,7 @@ from backups.pacing.view import PaceView
 from backups.programs.compatibility import parse_version
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
+from backups.states import CHOSEN_KINDS
 
 SOURCE = "pace"
 # Of how many backups the fastest is looked for.
@@ -151,6 +152,8 @@ def _locked_by(job: Job) -> str:
 def _earlier_rates(job: Job) -> Iterator[tuple[float, bool]]:
     """Yield the rates of its last copies, the latest first, and whether they were watched."""
     backups = Backup.objects.filter(instance=job.instance, engine=job.engine, consolidated_from="")
+    # A partial one reads what it does not keep: its size says nothing of the rate.
+    backups = backups.exclude(kind__in=CHOSEN_KINDS)
     last = list(backups.exclude(restored_bytes=None)[:BACKUPS_COMPARED])
     copied = _copy_times({each.made_by_id for each in last if each.made_by_id})
     for each in last:

@@ -232,8 +232,11 @@ def test_tables_are_chosen_for_partial_backups_only(orders: Instance, main: Repo
         backup_parameters(orders, None, choice, MariadbOptions(optimistic=True))
 
 
-def test_a_clone_takes_no_partial_backup(orders: Instance, main: Repository) -> None:
-    orders.engine = "clone"
-    with pytest.raises(BadInput, match="partial backups are not supported by engine clone") as said:
-        create_backup_job(orders, kind="partial", choice=parse_choice(["a.b"], []), wake=False)
-    assert "A donor sends all of its tables" in said.value.hint
+def test_a_partial_clone_saves_other_tables_as_its_instance_does(
+    orders: Instance, main: Repository
+) -> None:
+    orders.engine, orders.save_foreign_tables = "clone", True
+    stored = {"include": ["a.b"], "exclude": []}
+    for asked, saves in ((None, True), (False, False)):
+        found = backup_parameters(orders, asked, parse_choice(["a.b"], []))
+        assert found.write() == {"save_foreign_tables": saves, **stored}

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict, failed
+from backups.instances.chosen_tables import ServerTable
 from backups.instances.clone_facts import CloneFacts, CloneSettings, ForeignTable
 from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.logins.session import NO_LIMIT
 from backups.preflight.checks import decide_checks
 from backups.preflight.survey import RepositorySurvey, Survey
+from tests.backups.preflight.test_tables_check import CHOSEN
 
 GIB, MIB = 1 << 30, 1 << 20
 CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, foreign_tables=())
@@ -232,6 +234,27 @@ def test_tables_of_other_engines_are_saved_by_whoever_may_read_them() -> None:
     assert "saved by SELECT, each locked while it is read, 1.0 MiB: shop.t0" in saved.found
     # What is read counts where room is estimated.
     assert survey.raw_bytes == 4 * GIB + MIB
+
+
+def test_only_chosen_tables_of_other_engines_are_saved() -> None:
+    tables = (ServerTable("shop", "t0", "", "MyISAM"), ServerTable("shop", "a", "shop/a", "InnoDB"))
+    facts = replace(FACTS, grants=READER, clone=replace(CLONE, foreign_tables=TABLES))
+    survey = replace(SOUND, facts=facts, clone_options=SAVES)
+    survey = replace(survey, chosen=replace(CHOSEN, tables=tables, sent_bytes=9 * GIB))
+    found = checked(survey)
+    assert found["other engines"].found.endswith("1.0 MiB: shop.t0 (MyISAM, 1.0 MiB)")
+    assert "the donor sends all of its 9.0 GiB" in found["tables"].found
+    # The files of the tables, of the system and of the redo log, and the saved table.
+    assert survey.raw_bytes == 2048 + 4096 + GIB + MIB
+    without = replace(survey, chosen=replace(CHOSEN, tables=tables[1:]))
+    assert checked(without)["other engines"].found == "every chosen table is InnoDB"
+
+
+def test_an_account_that_may_not_see_all_names_chooses_none() -> None:
+    facts = replace(FACTS, grants=Grants("bk@%", frozenset({"BACKUP_ADMIN", "PROCESS"})))
+    check = checked(replace(SOUND, facts=facts, chosen=CHOSEN))["tables"]
+    assert check.verdict is Verdict.FAILED
+    assert check.hint == "Run GRANT REFERENCES ON *.* TO `bk`@`%`;"
 
 
 def test_mariadb_is_no_donor() -> None:

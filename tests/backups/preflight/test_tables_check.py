@@ -55,3 +55,12 @@ def test_names_that_the_tool_cannot_read_are_refused() -> None:
 def test_nothing_at_all_is_refused() -> None:
     check = judge_chosen(replace(CHOSEN, tables=()))
     assert (check.verdict, check.found) == (Verdict.FAILED, "no table is left of shop.*")
+
+
+def test_a_clone_is_said_to_send_everything() -> None:
+    long = f"{'s' * 200}/{'t' * 200}"
+    check = judge_chosen(replace(CHOSEN, entries=(long,), sent_bytes=3 << 30))
+    assert check.verdict is Verdict.OK
+    assert check.found.endswith(
+        "; the donor sends all of its 3.0 GiB, and what is not in is dropped on arrival"
+    )

@@ -18,6 +18,23 @@ def test_a_table_without_its_definition_is_missing() -> None:
     assert missing_tables(CHOSEN, paths) == []
 
 
+def test_a_table_of_a_clone_is_known_by_its_tablespace() -> None:
+    tables = (
+        ServerTable("shop", "orders", "shop/orders"),
+        ServerTable("shop", "parts", "shop/parts"),
+        ServerTable("shop", "far", "shop/far"),
+        ServerTable("shop", "shared", "ts1.ibd"),
+        # In a general tablespace elsewhere, and of another engine.
+        ServerTable("shop", "apart", "/elsewhere/ts2.ibd"),
+        ServerTable("shop", "isam", ""),
+        ServerTable("shop", "gone", "shop/gone"),
+        ServerTable("shop", "unshared", "ts3.ibd"),
+    )
+    chosen = replace(CHOSEN, tables=tables, sent_bytes=1)
+    paths = ["shop/orders.ibd", "shop/parts#p#p0.ibd", "mooring-external/d/shop/far.ibd", "ts1.ibd"]
+    assert missing_tables(chosen, paths) == ["shop.gone", "shop.unshared"]
+
+
 def test_a_backup_without_one_of_its_tables_ends_with_a_problem() -> None:
     survey = SimpleNamespace(chosen=CHOSEN)
     work: Any = SimpleNamespace(choice=CHOSEN.choice, preflight=SimpleNamespace(survey=survey))

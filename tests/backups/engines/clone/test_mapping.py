@@ -8,6 +8,7 @@ import pytest
 
 from backups.archive.records import (
     Data,
+    Dropped,
     FileClosed,
     FileOpened,
     FileRemoved,
@@ -25,6 +26,7 @@ from backups.clone_protocol import (
     StateEnded,
     StateStarted,
 )
+from backups.engines.clone.chosen_files import ChosenFiles
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.innodb.pages import SHARED, is_whole
 from backups.programs.compatibility import Version
@@ -70,9 +72,9 @@ DONE = started(State.DONE)
 
 
 def mapped(
-    records: Iterable[CloneRecord], *, version: Version = NEW
+    records: Iterable[CloneRecord], *, version: Version = NEW, chosen: ChosenFiles | None = None
 ) -> tuple[list[Record], ArchiveMapping]:
-    mapping = ArchiveMapping(version, sealed=True)
+    mapping = ArchiveMapping(version, sealed=True, chosen=chosen)
     return [made for record in records for made in mapping.take(record)], mapping
 
 
@@ -227,3 +229,65 @@ def test_an_old_server_needs_a_second_log_file() -> None:
     assert made[1:] == [FileClosed(1, 4096), FileOpened(2, "ib_logfile1"), FileClosed(2, 4096)]
     made, _ = mapped([redo, DONE], version=Version(8, 0, 30))
     assert made[1:] == [FileClosed(1, 4096)]
+
+
+ORDERS = ChosenFiles(("shop/orders",))
+
+
+def test_what_was_not_chosen_is_counted_and_nothing_of_it_is_passed_on() -> None:
+    made, mapping = mapped(
+        [
+            started(State.FILE_COPY),
+            file(0, "shop/orders.ibd"),
+            # Encrypted: no key of it is looked for.
+            file(1, "shop/log.ibd", flags=FileFlag.AES),
+            block(1, 0, b"12345"),
+            block(0, 0, b"in"),
+            started(State.PAGE_COPY),
+            block(1, 0, b"678", state=State.PAGE_COPY),
+            file(2, "shop/new.ibd", state=State.PAGE_COPY, created_by_ddl=True),
+            change(1, deleted=True),
+            DONE,
+        ],
+        chosen=ORDERS,
+    )
+    assert made == [
+        FileOpened(1, "shop/orders.ibd"),
+        Dropped(5),
+        Data(1, 0, memoryview(b"in")),
+        PhaseStarted(),
+        Dropped(3),
+        FileClosed(1, PAGE),
+    ]
+    figures = mapping.figures
+    assert (figures.dropped_files, figures.dropped_bytes) == (2, 8)
+    assert (figures.data_files, figures.file_bytes) == (1, 2)
+
+
+def test_a_swap_leaves_neither_table_in_the_copy() -> None:
+    made, mapping = mapped(
+        [
+            file(0, "shop/orders.ibd"),
+            file(1, "shop/orders_new.ibd"),
+            change(0, "shop/orders_old.ibd"),
+            change(1, "shop/orders.ibd"),
+            DONE,
+        ],
+        chosen=ORDERS,
+    )
+    assert made[-1] == FileRemoved(1)
+    assert not closed(made)
+    assert mapping.figures.data_files == 0
+
+
+def test_a_rebuilt_table_is_kept_under_each_of_its_names() -> None:
+    made, _ = mapped(
+        [
+            file(0, "shop/#sql-ib12-7.ibd"),
+            block(0, 0, b"rebuilt"),
+            change(0, "shop/orders.ibd"),
+            DONE,
+        ],
+        chosen=ORDERS,
+    )
+    assert made[-2:] == [FileRenamed(1, "shop/orders.ibd"), FileClosed(1, PAGE)]
