@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from backups.catalog.evidence import BackupProof, load_proofs, without_faults
-from backups.chains.planner import KINDS, Candidate
+from backups.chains.planner import FULL, INCREMENTAL, KINDS, Candidate
 from backups.health.usable import lasting_copies
 from backups.models import Backup, BackupAncestor, BackupCopy, Instance
 from backups.models.catalog import Origin
 from backups.programs.compatibility import parse_version
-from backups.states import BackupKind, CopyStatus, Operation
+from backups.states import CHOSEN_KINDS, STANDALONE_KINDS, BackupKind, CopyStatus, Operation
+from backups.table_names.choice import TableChoice
 
 # The newest full backup may have many links after it.
 MOST = 200
 
 
-def load_candidates(instance: Instance) -> list[Candidate]:
-    """Return the newest stored backups of an instance that stay, the newest first."""
+def load_candidates(instance: Instance, choice: TableChoice | None = None) -> list[Candidate]:
+    """Return the newest stored backups of an instance that stay, the newest first.
+
+    With a choice of tables they are the partial ones of just these patterns: what others have or
+    lack would be neither in the increment nor in its base.
+    """
+    alike = Q(kind__in=KINDS)
+    if choice is not None:
+        alike = Q(kind=BackupKind.PARTIAL, choice=choice.write())
     backups = list(
-        Backup.objects.filter(instance=instance, origin=Origin.MANAGED, kind__in=KINDS)
+        Backup.objects.filter(alike, instance=instance, origin=Origin.MANAGED)
         .filter(copies__in=lasting_copies())
         .annotate(ancestor_count=Count("ancestors", distinct=True))
         .order_by("-ended_at", "-id")
@@ -37,7 +45,7 @@ def load_candidates(instance: Instance) -> list[Candidate]:
     return [
         Candidate(
             backup.label,
-            backup.kind,
+            _kind_of(backup),
             backup.ancestor_count,
             backup.engine,
             series_of(backup.server_version),
@@ -48,6 +56,13 @@ def load_candidates(instance: Instance) -> list[Candidate]:
         )
         for backup in backups
     ]
+
+
+def _kind_of(backup: Backup) -> str:
+    """Return what the planner calls it: one of chosen tables is one of its chain's kinds too."""
+    if backup.kind not in CHOSEN_KINDS:
+        return backup.kind
+    return FULL if backup.base_id is None else INCREMENTAL
 
 
 def series_of(version: str) -> str:
@@ -70,7 +85,7 @@ def _chain_of(
 ) -> tuple[datetime | None, tuple[float, ...]]:
     """Return when its full backup began, and the shares of it that the links stored."""
     chain = [*needed, backup]
-    if chain[0].kind != BackupKind.FULL:
+    if chain[0].kind not in STANDALONE_KINDS:
         return None, ()
     stored = chain[0].stored_bytes
     links = reversed(chain[1:])

@@ -18,7 +18,7 @@ from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job
 from backups.models.catalog import Origin
-from backups.states import ACTIVE_JOB_STATUSES, CHOSEN_KINDS, CopyStatus, Operation
+from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, Operation
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +66,10 @@ def _newer_ones() -> QuerySet[Backup]:
     later = Q(ended_at__gt=OuterRef("ended_at")) | Q(
         ended_at=OuterRef("ended_at"), id__gt=OuterRef("pk")
     )
-    whole = Backup.objects.exclude(kind__in=CHOSEN_KINDS)
-    return whole.filter(
+    # One of chosen tables follows those of the same tables only.
+    return Backup.objects.filter(
         later,
+        choice=OuterRef("choice"),
         instance=OuterRef("instance"),
         origin=Origin.MANAGED,
         copies__status=CopyStatus.STORED,

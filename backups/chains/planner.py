@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-# As in the states of a backup.
+# As in the states of a backup. Of partial backups one that stands alone is full here, and one that
+# is based on another of the same tables is incremental.
 FULL, INCREMENTAL, DIFFERENTIAL = "full", "incremental", "differential"
 KINDS = (FULL, INCREMENTAL, DIFFERENTIAL)
 # Requested instead of a kind: whichever is due.
@@ -73,6 +74,13 @@ class Wanted:
     most_links: int
     # With AUTO: a full backup that began earlier is old. None: at no age.
     old_before: datetime | None = None
+    # The tables of a partial backup, in words; blank: of the whole instance.
+    tables: str = ""
+
+    @property
+    def alone(self) -> str:
+        """What needs no other backup, in words."""
+        return "partial backup that stands alone" if self.tables else "full backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
     ]
     if not possible:
         what = "full backup" if since_full else "backup"
+        what = f"partial backup of {wanted.tables}" if wanted.tables else what
         return _full(f"there is no stored {what} to go on from", Cause.NO_BASE)
     # Only the newest one: an older base would store again what the newest has.
     newest = possible[0]
@@ -108,7 +117,7 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
     if newest.ancestors >= wanted.most_links:
         return _full(
             f"{newest.label} is backup {newest.ancestors + 1} of its chain: "
-            f"{wanted.most_links} may follow a full",
+            f"{wanted.most_links} may follow a {'first' if wanted.tables else 'full'}",
             Cause.CHAIN_FULL,
         )
     left = wanted.repositories - newest.repositories
@@ -129,17 +138,18 @@ def are_large(shares: Sequence[float], share: float = LARGE, in_a_row: int = IN_
 def _whichever_is_due(wanted: Wanted, newest: Candidate) -> Choice:
     began, old_before = newest.full_began_at, wanted.old_before
     if began is not None and old_before is not None and began <= old_before:
-        reason = f"the full backup that {newest.label} needs is of {began:%Y-%m-%d %H:%M}Z"
+        reason = f"the {wanted.alone} that {newest.label} needs is of {began:%Y-%m-%d %H:%M}Z"
         if newest.kind == FULL:
-            reason = f"{newest.label}, the newest full backup, is of {began:%Y-%m-%d %H:%M}Z"
+            reason = f"{newest.label}, the newest {wanted.alone}, is of {began:%Y-%m-%d %H:%M}Z"
         return _full(reason, Cause.FULL_OLD)
     if are_large(newest.shares):
         stored = " and ".join(f"{100 * share:.0f} %" for share in newest.shares[:IN_A_ROW])
         return _full(
-            f"the newest increments stored {stored} of their full backup",
+            f"the newest increments stored {stored} of their {wanted.alone}",
             Cause.INCREMENTS_LARGE,
         )
-    reason = f"changes since {newest.label}, the newest backup"
+    of_them = f" of {wanted.tables}" if wanted.tables else ""
+    reason = f"changes since {newest.label}, the newest backup{of_them}"
     return Choice(INCREMENTAL, newest.label, reason, Cause.INCREMENTAL_DUE)
 
 

@@ -90,6 +90,11 @@ class EngineOptions:
         """The tables of a partial backup; None: all of the instance."""
         return parse_choice(self.include or (), self.exclude or ())
 
+    @property
+    def is_increment(self) -> bool:
+        """Whether a partial backup stores what changed since the newest one of its tables."""
+        return False
+
 
 Options = TypeVar("Options", bound=EngineOptions, contravariant=True)
 OwnOptions = TypeVar("OwnOptions", bound=EngineOptions, covariant=True)

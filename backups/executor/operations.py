@@ -78,7 +78,7 @@ def _copy_key(job: Job, asked: Parameters) -> str:
 PLANS: dict[Operation, Plan[Any, Any]] = {
     Operation.BACKUP: Plan(
         BackupParameters,
-        lambda job, asked: backup.stages_for(job),
+        lambda job, asked: backup.stages_for(job, asked),
         backup.STAGES,
         backup_work,
         lambda job, asked: f"instance:{job.instance_id}",

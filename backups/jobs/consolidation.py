@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backups.exceptions import Refused
 from backups.jobs.request import create_copy_job, refuse_unfit
 from backups.models import Backup, BackupCopy, Job, Repository
-from backups.states import ACTIVE_JOB_STATUSES, CopyStatus, Operation
+from backups.states import ACTIVE_JOB_STATUSES, CHOSEN_KINDS, CopyStatus, Operation
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -42,9 +42,10 @@ def create_consolidate_job(
 def refuse_unfit_chain(backup: Backup) -> None:
     """Raise Refused where there is nothing to consolidate, or where it was done before."""
     if backup.base_id is None:
+        what = "stands alone" if backup.kind in CHOSEN_KINDS else "is a full backup"
         raise Refused(
-            f"{backup.label} is a full backup: it needs no other",
-            hint="Name an incremental or differential backup.",
+            f"{backup.label} {what}: it needs no other",
+            hint="Name an incremental or differential backup, or a partial increment.",
         )
     if done := consolidated_of(backup):
         raise Refused(

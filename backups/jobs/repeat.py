@@ -63,6 +63,7 @@ def rerun(job: Job, *, requested_by: User) -> Job:
                 options.save_foreign_tables if isinstance(options, CloneOptions) else None
             ),
             choice=options.choice,
+            incremental=options.is_increment,
             optimistic=(
                 options if isinstance(options, MariadbOptions) and options.optimistic else None
             ),

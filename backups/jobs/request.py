@@ -18,6 +18,7 @@ from backups.engines.clone import CloneOptions
 from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.jobs.destinations import default_destinations
+from backups.jobs.increments import refuse_unfit_increment
 from backups.jobs.wake import wake as wake_job
 from backups.models import Backup, BackupCopy, Instance, Job, KeptRestore, Occurrence, Repository
 from backups.models.activity import Verb
@@ -63,6 +64,7 @@ def create_backup_job(
     repositories: Sequence[Repository] | None = None,
     save_foreign_tables: bool | None = None,
     choice: TableChoice | None = None,
+    incremental: bool = False,
     optimistic: MariadbOptions | None = None,
     requested_by: User | None = None,
     wake: bool = True,
@@ -70,20 +72,15 @@ def create_backup_job(
     """Request a backup; without repositories, to where the instance's backups usually go.
 
     With AUTO instead of a kind it is decided when it runs whether a full one is due.
-    ``save_foreign_tables`` None leaves it to the instance; ``choice`` has the tables of a partial
-    backup. ``optimistic`` are the options of such a backup; None takes another one.
+    ``save_foreign_tables`` None leaves it to the instance. ``choice`` has the tables of a partial
+    backup, which with ``incremental`` is based on the newest one of the same patterns.
+    ``optimistic`` are the options of such a backup; None takes another one.
     """
     refuse_unfit_kind(instance, kind)
     refuse_unfit_choice(kind, choice)
     if not instance.enabled:
         raise Refused(f"instance {instance.name} is disabled", hint="Enable the instance first.")
-    if Job.objects.filter(
-        instance=instance,
-        origin=Origin.MANAGED,
-        operation=Operation.BACKUP,
-        status__in=ACTIVE_JOB_STATUSES,
-    ).exists():
-        raise Refused(f"a backup of {instance.name} is already queued or running")
+    _refuse_second(instance)
     repositories = repositories or default_destinations(instance, kind).repositories
     refuse_unfit(repositories)
     job = Job(
@@ -92,9 +89,22 @@ def create_backup_job(
         kind=first_kind(kind),
         requested_kind=kind,
         engine=instance.engine,
-        parameters=backup_parameters(instance, save_foreign_tables, choice, optimistic).write(),
+        parameters=backup_parameters(
+            instance, save_foreign_tables, choice, optimistic, incremental=incremental
+        ).write(),
     )
     return _create(job, requested_by, wake, repositories)
+
+
+def _refuse_second(instance: Instance) -> None:
+    """Raise Refused while a backup of the instance is queued or running."""
+    if Job.objects.filter(
+        instance=instance,
+        origin=Origin.MANAGED,
+        operation=Operation.BACKUP,
+        status__in=ACTIVE_JOB_STATUSES,
+    ).exists():
+        raise Refused(f"a backup of {instance.name} is already queued or running")
 
 
 def refuse_unfit_choice(kind: str, choice: TableChoice | None) -> None:
@@ -117,9 +127,13 @@ def backup_parameters(
     save_foreign_tables: bool | None,
     choice: TableChoice | None = None,
     optimistic: MariadbOptions | None = None,
+    *,
+    incremental: bool = False,
 ) -> BackupParameters:
     """Return the parameters of a backup job of the instance beyond its columns."""
     options, wait = engine_named(instance.engine).options, instance.lock_wait_seconds
+    if incremental:
+        refuse_unfit_increment(instance.engine, choice)
     if optimistic is not None and not issubclass(options, MariadbOptions):
         refuse_optimistic(instance.engine)
     chosen = {} if choice is None else choice.write()
@@ -129,6 +143,7 @@ def backup_parameters(
         return BackupParameters(read_fields(options, asked))
     if choice is not None:
         both = {} if optimistic is None else {"optimistic": True}
+        both |= {"incremental": True} if incremental else {}
         return BackupParameters(read_fields(options, {"lock_wait_seconds": wait, **chosen, **both}))
     if save_foreign_tables:
         raise BadInput(

@@ -29,6 +29,7 @@ def settings_fields(schedule: BackupSchedule) -> dict[str, object]:
     """Return every setting by the name of its column."""
     columns: dict[str, object] = {name: _plain(getattr(schedule, name)) for name in _COLUMNS}
     patterns = {name: schedule.options.get(name) or [] for name in ("include", "exclude")}
+    columns["incremental"] = schedule.stores_increments
     return columns | patterns | {name: _names(schedule, name) for name in _LISTS}
 
 
@@ -44,6 +45,7 @@ def settings_rows(schedule: BackupSchedule) -> list[tuple[str, str]]:
             rows.append((name, ", ".join(names)))
     if chosen := choice_in_words(schedule.options):
         rows.append(("tables", chosen))
+        rows.append(("increments", "yes" if schedule.stores_increments else "no"))
     shown = {*_SHOWN_BEFORE, "copy_opens_at", "copy_closes_at"}
     rows += [
         (str(field.verbose_name), _written(getattr(schedule, field.name)))

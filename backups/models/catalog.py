@@ -98,6 +98,12 @@ class Backup(models.Model):
     def run_time(self) -> timedelta:
         return self.ended_at - self.started_at
 
+    def get_kind_display(self) -> str:
+        """Return its kind in words: a partial one may be based on another of its tables."""
+        if self.kind == BackupKind.PARTIAL and self.base_id is not None:
+            return "Partial increment"
+        return BackupKind(self.kind).label if self.kind in BackupKind.values else self.kind
+
     def held(self, at: datetime) -> bool:
         """Whether a hold keeps it at ``at``."""
         return self.held_until is not None and at < self.held_until

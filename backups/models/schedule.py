@@ -312,7 +312,21 @@ class BackupSchedule(PaceSettings, RetentionSettings):
             return {"kind": "A partial backup needs the tables that it includes or excludes."}
         if self.kind != BackupKind.PARTIAL and choice is not None:
             return {"kind": "Only partial backups include or exclude tables."}
+        return self._faults_of_increments()
+
+    def _faults_of_increments(self) -> dict[str, str]:
+        """Refuse increments of partial backups where there are none, and anything but a yes."""
+        incremental = self.options.get("incremental")
+        if incremental is not None and not isinstance(incremental, bool):
+            return {"options": "Option incremental must be true or false."}
+        if incremental and self.kind != BackupKind.PARTIAL:
+            return {"kind": "Only partial backups store increments: for others there is a kind."}
         return {}
+
+    @property
+    def stores_increments(self) -> bool:
+        """Whether its partial backups store what changed since the ones before."""
+        return bool(self.options.get("incremental"))
 
     def _faults_of_fulls(self) -> dict[str, str]:
         if self.kind not in (*LINK_KINDS, AUTO):

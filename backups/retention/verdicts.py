@@ -109,7 +109,8 @@ def _links(
             label=copy.label,
             policy=_owner_of(copy),
             ended_at=copy.ended_at,
-            full=copy.kind in STANDALONE_KINDS,
+            # A partial one may be based on another of its tables.
+            full=copy.kind in STANDALONE_KINDS and copy.base_id is None,
             choice=_choice_of(copy),
             base=by_backup.get((copy.base_id or 0, copy.repository_id)),
             sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),

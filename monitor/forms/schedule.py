@@ -35,7 +35,7 @@ from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_f
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
-    ("Tables of partial backups", ("include", "exclude")),
+    ("Tables of partial backups", ("include", "exclude", "incremental")),
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
     ("Or after another schedule", ("after", "after_run")),
     ("Instances", ("covers_all", "groups", "tags", "instances")),
@@ -62,6 +62,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 # Stored among the options of the schedule.
 CHOICE = ("include", "exclude")
+OF_PARTIAL = (*CHOICE, "incremental")
 
 
 class ScheduleForm(ModelForm):
@@ -127,6 +128,12 @@ class ScheduleForm(ModelForm):
     exclude = PatternsField(
         label="Excluded tables", help_text="What is not in after all: shop.log_*, for example."
     )
+    incremental = forms.BooleanField(
+        label="Store increments",
+        required=False,
+        help_text="MariaDB: what changed since the newest one of the same tables. One that stands "
+        "alone is taken where automatic backups would take a full one.",
+    )
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -135,7 +142,7 @@ class ScheduleForm(ModelForm):
 
     class Meta:
         model = BackupSchedule
-        fields = [name for _, names in GROUPS for name in names if name not in CHOICE]
+        fields = [name for _, names in GROUPS for name in names if name not in OF_PARTIAL]
         labels = {
             "origin": "Run by",
             "cron": "Cron expression",
@@ -186,7 +193,8 @@ class ScheduleForm(ModelForm):
         stored = self.instance.options or {}
         for name in CHOICE:
             self.initial.setdefault(name, "\n".join(stored.get(name) or ()))
-        self.initial["options"] = {key: stored[key] for key in stored if key not in CHOICE}
+        self.initial.setdefault("incremental", bool(stored.get("incremental")))
+        self.initial["options"] = {key: stored[key] for key in stored if key not in OF_PARTIAL}
 
     def groups_of_fields(self) -> Iterator[tuple[str, list[BoundField]]]:
         for legend, names in GROUPS:
@@ -219,7 +227,7 @@ class ScheduleForm(ModelForm):
     def clean(self) -> dict[str, Any] | None:
         """Refuse a repository in the data folder of a covered instance, as far as rows show it."""
         given = super().clean() or self.cleaned_data
-        chosen = {name: given[name] for name in CHOICE if given.get(name)}
+        chosen = {name: given[name] for name in OF_PARTIAL if given.get(name)}
         given["options"] = {**(given.get("options") or {}), **chosen}
         here = Instance.objects.exclude(data_folder="")
         if not given.get("covers_all"):

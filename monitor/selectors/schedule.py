@@ -94,6 +94,18 @@ class ScheduleView:
         return choice_in_words(schedule.options) if partial else ""
 
     @property
+    def increments(self) -> str:
+        """What its partial backups store; blank for others."""
+        schedule = self.row.schedule
+        if schedule.kind != BackupKind.PARTIAL or not schedule.stores_increments:
+            return ""
+        return (
+            "what changed since the newest one of these tables; one that stands alone after "
+            f"{settings.MOST_LINKS} of them, after {settings.AUTO_FULL_DAYS} days, or where they "
+            "save little"
+        )
+
+    @property
     def skips_unfit(self) -> bool:
         return self.row.schedule.when_unfit == WhenUnfit.SKIP
 

@@ -58,6 +58,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context["kinds"] = [
         {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered
     ]
+    context["takes_increments"] = issubclass(engine_named(instance.engine).options, MariadbOptions)
     context["takes_partial"] = BackupKind.PARTIAL in engine_named(instance.engine).kinds
     context["destinations"] = load_destinations(instance, known.schedules)
     return render(request, "monitor/instance_detail.html", context)
@@ -82,6 +83,7 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
             repositories=_selected(request),
             save_foreign_tables=_foreign_tables(request, instance),
             choice=_choice(request),
+            incremental="incremental" in request.POST,
             optimistic=MariadbOptions(optimistic=True) if "optimistic" in request.POST else None,
             requested_by=requesting_user(request),
         )

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from backups.engines import ENGINES
 from backups.jobs.request import scheduled_parameters
-from backups.models import Backup, BackupSchedule, Instance, Job, Repository
+from backups.models import Backup, BackupAncestor, BackupSchedule, Instance, Job, Repository
 from backups.schedules.coverage import uncovered_instances
 from backups.states import JobStatus
 from tests.monitor.forms.test_schedule import typed
@@ -39,6 +39,19 @@ class PartialBackupTestCase(TestCase):
         self.assertEqual(
             (job.kind, job.parameters), ("partial", {"include": ["shop.*"], "exclude": []})
         )
+
+    def test_it_may_store_what_changed_since_the_newest_of_the_same_tables(self) -> None:
+        given = {"repository": "main", "kind": "partial", "include": "shop.*", "incremental": "1"}
+        self.client.post(reverse("instance-backup", args=["orders-1"]), given)
+        self.assertTrue(Job.objects.get().parameters["incremental"])
+        first = make_backup(self.orders, self.main, age=DAY).backup
+        then = make_backup(self.orders, self.main).backup
+        Backup.objects.update(kind="partial", choice=CHOICE)
+        Backup.objects.filter(pk=then.pk).update(base=first)
+        BackupAncestor.objects.create(backup=then, ancestor=first, position=0)
+        page = self.client.get(reverse("backup-detail", args=[then.label]))
+        self.assertContains(page, "Partial increment backup of")
+        self.assertContains(page, "<b>Partial of ")
 
     def test_without_tables_or_with_a_bad_pattern_nothing_is_requested(self) -> None:
         for include, words in (("", "none are named"), ("a.b.c", "is not a schema, a dot")):
@@ -99,10 +112,27 @@ class PartialBackupTestCase(TestCase):
         planned = scheduled_parameters(make_occurrence(nightly, self.orders, T0))
         self.assertEqual(str(planned.options.choice), "shop.*, other.t without shop.log_*")
 
+    def test_a_schedule_may_store_increments(self) -> None:
+        given = typed(kind="partial", include="shop.*", incremental="on")
+        self.client.post(reverse("schedule-add"), given)
+        nightly = BackupSchedule.objects.get()
+        self.assertEqual(nightly.options, {"include": ["shop.*"], "incremental": True})
+        page = self.client.get(reverse("schedule-detail", args=["nightly"]))
+        self.assertContains(page, "what changed since the newest one of these tables")
+        form = self.client.get(reverse("schedule-edit", args=["nightly"])).context["form"]
+        self.assertTrue(form["incremental"].value())
+        planned = scheduled_parameters(make_occurrence(nightly, self.orders, T0))
+        self.assertTrue(planned.options.is_increment)
+        self.client.post(reverse("schedule-edit", args=["nightly"]), {**given, "incremental": ""})
+        nightly.refresh_from_db()
+        self.assertEqual(nightly.options, {"include": ["shop.*"]})
+
     def test_a_schedule_is_refused_tables_that_do_not_fit_its_kind(self) -> None:
         for changes, words in (
             ({"kind": "partial"}, "needs the tables that it includes or excludes"),
             ({"kind": "full", "include": "shop.*"}, "Only partial backups include"),
+            ({"kind": "full", "incremental": "on"}, "Only partial backups store increments"),
+            ({"kind": "partial", "include": "a", "options": '{"incremental": 1}'}, "true or false"),
             ({"kind": "partial", "include": "a.b.c"}, "is not a schema, a dot and a table"),
         ):
             answer = self.client.post(reverse("schedule-add"), typed(**changes))

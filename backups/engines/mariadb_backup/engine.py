@@ -42,10 +42,12 @@ from backups.engines.mariadb_backup.log import (
 )
 from backups.engines.mariadb_backup.metadata import (
     MariadbDetails,
+    is_partial,
     read_end_lsn,
 )
 from backups.engines.mariadb_backup.optimistic import optimistic_copy
 from backups.engines.mariadb_backup.options import QUIET_TABLES, MariadbOptions
+from backups.engines.mariadb_backup.remade import RemadeFiles
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, read_shaping
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
@@ -112,37 +114,13 @@ class MariadbBackup:
         keys: HostKeys = NO_KEYS,
         memory_bytes: int | None = None,
     ) -> Prepared:
-        links = _remove_foreign(folder, watch)
-        settings = {SETTINGS: prepare_settings(folder, keys)}
-        shaping = read_shaping(folder)
-        proved = prove_keys(folder, shaping, keys, watch.check)
-        marked = marked_tables(folder)
-        argv = prepare_argv(str(folder), memory_bytes=memory_bytes)
-        owner = folder.stat()
-        sandbox = Sandbox((folder,), readable_paths(keys), (owner.st_uid, owner.st_gid))
-        with (
-            LocalRunner(sandbox).start(argv, secret_files=settings) as command,
-            watch.ending_by(command.stop),
-        ):
-            watch.process_started(*command.process)
-            output = _relay(command, watch, folder)
-            exit_code = command.wait()
-        watch.check()
-        try:
-            check_prepare(exit_code, output)
-        except EngineError as exc:
-            raise judge_failure(exc, output, shaping, keys, proved) from None
-        return Prepared(
-            detail=f"{format_count(links, 'table')} moved in from other folders" if links else "",
-            unproved_keys=unproved_keys(shaping, keys, proved),
-            marked_crashed=marked,
-        )
+        return _prepare(folder, watch, keys, memory_bytes, is_part=is_partial(folder))
 
     def prepare_part(
         self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
     ) -> None:
-        # It passes over what is not there.
-        self.prepare(folder, watch, server=server, keys=keys)
+        # It passes over most of what is not there.
+        _prepare(folder, watch, keys, None, is_part=True)
 
     def restored_server(
         self,
@@ -159,6 +137,56 @@ class MariadbBackup:
             options=server_options(folder, keys, engines_here(folder, keys)),
         )
         return RestoredMariadb(folder, settings, on_wait=on_wait)
+
+
+def _prepare(
+    folder: Path,
+    watch: PrepareWatch,
+    keys: HostKeys,
+    memory_bytes: int | None,
+    *,
+    is_part: bool,
+) -> Prepared:
+    """Prepare a copy; of a part of a server, files that belong to no table of it may be missing."""
+    links = _remove_foreign(folder, watch)
+    shaping = read_shaping(folder)
+    proved = prove_keys(folder, shaping, keys, watch.check)
+    marked = marked_tables(folder)
+    remade = RemadeFiles(folder) if is_part else None
+    exit_code, output = _run_prepare(folder, watch, keys, memory_bytes)
+    while exit_code and remade is not None and remade.make_room(output):
+        watch.log("mooring", "prepared again: a table that is not in the copy had its name changed")
+        exit_code, output = _run_prepare(folder, watch, keys, memory_bytes)
+    try:
+        check_prepare(exit_code, output)
+    except EngineError as exc:
+        raise judge_failure(exc, output, shaping, keys, proved) from None
+    for name in remade.remove() if remade is not None else ():
+        watch.log("mooring", f"removed {name}: its table is not in the copy")
+    return Prepared(
+        detail=f"{format_count(links, 'table')} moved in from other folders" if links else "",
+        unproved_keys=unproved_keys(shaping, keys, proved),
+        marked_crashed=marked,
+    )
+
+
+def _run_prepare(
+    folder: Path, watch: PrepareWatch, keys: HostKeys, memory_bytes: int | None
+) -> tuple[int, str]:
+    """Run the tool once; return its exit code and its log."""
+    settings = {SETTINGS: prepare_settings(folder, keys)}
+    argv = prepare_argv(str(folder), memory_bytes=memory_bytes)
+    owner = folder.stat()
+    sandbox = Sandbox((folder,), readable_paths(keys), (owner.st_uid, owner.st_gid))
+    with (
+        LocalRunner(sandbox).start(argv, secret_files=settings) as command,
+        watch.ending_by(command.stop),
+    ):
+        watch.process_started(*command.process)
+        output = _relay(command, watch, folder)
+        exit_code = command.wait()
+    watch.check()
+    return exit_code, output
 
 
 def _remove_foreign(folder: Path, watch: PrepareWatch) -> int:

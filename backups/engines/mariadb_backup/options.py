@@ -23,13 +23,18 @@ _PATTERN = re.compile(r"[^.\s]+\.[^.\s]+")
 
 @dataclass(frozen=True, slots=True)
 class MariadbOptions(EngineOptions):
-    """``optimistic``: tables that nobody writes to are copied first, without the tool."""
+    """``optimistic``: tables that nobody writes to are copied first, without the tool.
+
+    ``incremental``: a partial backup is based on the newest one of the same tables, where that
+    fits and none that stands alone is due.
+    """
 
     optimistic: bool | None = None
     # A table whose files did not change for so long is quiet.
     optimistic_seconds: int | None = None
     # Tables that are never quiet: patterns of schema.table with * and ?, separated by spaces.
     optimistic_busy_tables: str | None = None
+    incremental: bool | None = None
 
     def __post_init__(self) -> None:
         EngineOptions.__post_init__(self)
@@ -49,7 +54,11 @@ class MariadbOptions(EngineOptions):
                 "the backup is not optimistic, and has options of an optimistic one",
                 hint="Add --optimistic (optimistic in a schedule), or leave them out.",
             )
-
+        if self.incremental and self.choice is None:
+            raise BadInput(
+                "only a backup of chosen tables has the option incremental",
+                hint="For the whole instance, take a backup of kind incremental.",
+            )
         if self.optimistic and self.choice is not None:
             raise BadInput(
                 "a partial backup cannot be optimistic: the tool copies the chosen tables",
@@ -59,6 +68,10 @@ class MariadbOptions(EngineOptions):
     @property
     def skipped_stages(self) -> frozenset[str]:
         return frozenset() if self.optimistic else frozenset({QUIET_TABLES})
+
+    @property
+    def is_increment(self) -> bool:
+        return bool(self.incremental)
 
     @property
     def age_seconds(self) -> int:

@@ -37,6 +37,13 @@ class Command(MooringCommand):
         )
         add_choice_options(parser)
         parser.add_argument(
+            "--incremental",
+            action="store_true",
+            help="With --kind partial, of MariaDB: store what changed since the newest partial "
+            "backup of the same --include and --exclude. One that stands alone is taken where "
+            "kind auto would take a full one.",
+        )
+        parser.add_argument(
             "--repository",
             action="append",
             help="Repository to store it in; may be repeated for several copies. Default: those of "
@@ -68,6 +75,7 @@ class Command(MooringCommand):
             repositories=repositories or None,
             save_foreign_tables=options["save_foreign_tables"],
             choice=choice,
+            incremental=options["incremental"],
             optimistic=_optimistic(options),
             wake=not options["foreground"],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backups.models import Job
+from backups.parameters import BackupParameters
 from backups.stages.backup.choose_base import ChooseBase
 from backups.stages.backup.connect import Connect
 from backups.stages.backup.copy import Copy
@@ -27,9 +28,9 @@ STAGES = (
 )
 
 
-def stages_for(job: Job) -> Sequence[Stage[BackupWork]]:
+def stages_for(job: Job, asked: BackupParameters) -> Sequence[Stage[BackupWork]]:
     """Return the stages of a backup: one that stands alone as requested chooses no base."""
-    alone = job.kind in STANDALONE_KINDS and not job.kind_reason
+    alone = job.kind in STANDALONE_KINDS and not asked.options.is_increment and not job.kind_reason
     return [stage for stage in STAGES if not (alone and isinstance(stage, ChooseBase))]
 
 

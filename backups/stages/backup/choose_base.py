@@ -30,7 +30,8 @@ from backups.running.run import Run
 from backups.stages.backup.unfit import leave_short_of_room
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.states import BackupKind, CopyStatus
+from backups.states import AUTO, LINK_KINDS, BackupKind, CopyStatus
+from backups.table_names.choice import TableChoice, choice_in_words
 from backups.transitions.jobs import own
 
 # A run starts some seconds or minutes later than the one a week ago, or earlier.
@@ -49,7 +50,8 @@ class ChooseBase(PlainStage[BackupWork]):
         if work.kind == BackupKind.FULL:
             # Decided when it was planned.
             return f"full: {work.job.kind_reason}"
-        choice = _of_media(work) or choose_base(_wanted(work), load_candidates(work.job.instance))
+        candidates = load_candidates(work.job.instance, work.choice)
+        choice = _of_media(work) or choose_base(_wanted(work), candidates)
         if choice.base:
             try:
                 _take_base(run, work, choice)
@@ -60,15 +62,17 @@ class ChooseBase(PlainStage[BackupWork]):
         if choice.cause:
             own(run.job, run.token, kind_cause=choice.cause, kind_reason=choice.reason[:LONGEST])
         if not choice.base:
-            if work.preflight is not None and work.kind != BackupKind.FULL:
+            if work.preflight is not None and work.kind in LINK_KINDS:
                 # Until now there had to be room for what was requested.
                 leave_short_of_room(run, work, work.preflight.survey)
-            work.kind, work.base, work.base_table = BackupKind.FULL, None, None
-            work.differences = None
-            own(run.job, run.token, kind=BackupKind.FULL, base=None)
+            partial = work.choice is not None
+            work.kind = BackupKind.PARTIAL if partial else BackupKind.FULL
+            work.base, work.base_table, work.differences = None, None, None
+            own(run.job, run.token, kind=work.kind, base=None)
             level = LogLevel.INFO if choice.cause in PLANNED_FULLS else LogLevel.WARNING
-            run.log(self.name, f"taking a full backup: {choice.reason}", level)
-            return f"full: {choice.reason}"
+            what = "partial backup that stands alone" if partial else "full backup"
+            run.log(self.name, f"taking a {what}: {choice.reason}", level)
+            return f"{'stands alone' if partial else 'full'}: {choice.reason}"
         return choice.reason
 
 
@@ -87,12 +91,13 @@ def _of_media(work: BackupWork) -> Choice | None:
 def _wanted(work: BackupWork) -> Wanted:
     began_before = timedelta(days=settings.AUTO_FULL_DAYS) - TOLERANCE
     return Wanted(
-        work.job.requested_kind or work.kind,
+        AUTO if work.choice is not None else work.job.requested_kind or work.kind,
         work.job.engine,
         series_of(work.facts.version if work.facts else ""),
         frozenset(repository.name for repository, _ in work.stores),
         settings.MOST_LINKS,
         work.started_at - began_before,
+        "" if work.choice is None else str(work.choice),
     )
 
 
@@ -106,6 +111,7 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
         own(run.job, run.token, base=base)
     work.base = base
     chains, unreadable = _open_chains(copies)
+    _refuse_other_tables(work.choice, [chain[-1] for chain in chains])
     tables = [StoredTable(chain[-1]) for chain in chains]
     if len({table.as_ancestor() for table in tables}) != 1:
         names = ", ".join(repository.name for repository in repositories)
@@ -123,6 +129,15 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
     for repository in [each for each in work.repositories if each.name in choice.left]:
         error = StageFailed(f"{base.label}, which it is based on, is not stored there")
         work.leave(run, repository, error, WantCause.NO_CHAIN)
+
+
+def _refuse_other_tables(choice: TableChoice | None, bases: Sequence[BackupReader]) -> None:
+    """Raise ArchiveError unless the manifests say that the base has the same choice of tables."""
+    wanted = None if choice is None else choice.write()
+    for base in bases:
+        if (found := base.manifest.about["tables"] or None) != wanted:
+            has = "all tables" if found is None else choice_in_words(found)
+            raise ArchiveError(f"by its manifest it has {has}, and not {choice or 'all tables'}")
 
 
 def _open_chains(

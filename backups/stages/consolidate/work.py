@@ -48,6 +48,8 @@ def consolidate_work(job: Job, asked: ConsolidateParameters) -> ConsolidateWork:
         copy=copy,
         stores=stores_of(repositories),
         encrypted=repositories[0].encrypted,
+        # Of chosen tables no full backup can be made.
+        kind=BackupKind.PARTIAL if copy.backup.choice else BackupKind.FULL,
         follows=made_by.occurrence if made_by else None,
         # The label names the moment that it restores.
         started_at=copy.backup.started_at,
@@ -61,7 +63,7 @@ def describe_consolidated(work: ConsolidateWork) -> dict[str, Any]:
         **link,
         "uuid": str(work.backup),
         "label": work.label,
-        "kind": BackupKind.FULL.value,
+        "kind": str(work.kind),
         "base": None,
         "ended_at": (datetime.fromisoformat(link["ended_at"]) + LATER).isoformat(),
         "consolidated": {

@@ -188,8 +188,8 @@ def test_a_base_that_is_being_deleted_makes_it_a_full_one(
     chain: list[Backup], orders: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Purged after it was chosen, before it was held.
-    def chosen(instance: Instance) -> list[Candidate]:
-        found = load_candidates(instance)
+    def chosen(instance: Instance, choice: None) -> list[Candidate]:
+        found = load_candidates(instance, choice)
         BackupCopy.objects.filter(backup=chain[2]).update(status=CopyStatus.EXPIRED)
         return found
 

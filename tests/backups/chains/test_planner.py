@@ -57,6 +57,20 @@ def test_an_unknown_series_is_no_reason() -> None:
     assert choose_base(replace(WANTED, series=""), [FULL]).base == "full"
 
 
+def test_one_of_chosen_tables_is_based_on_one_of_the_same() -> None:
+    wanted = replace(WANTED, kind="auto", tables="shop.*")
+    choice = choose_base(wanted, [LINK, FULL])
+    assert (choice.kind, choice.base) == ("incremental", "link")
+    assert choice.reason == "changes since link, the newest backup of shop.*"
+    none = choose_base(wanted, [])
+    assert none.reason == "there is no stored partial backup of shop.* to go on from"
+    began = datetime(2026, 3, 1, tzinfo=UTC)
+    old = choose_base(replace(wanted, old_before=began), [replace(FULL, full_began_at=began)])
+    assert old.reason == (
+        "full, the newest partial backup that stands alone, is of 2026-03-01 00:00Z"
+    )
+
+
 AUTOMATIC = replace(WANTED, kind="auto", old_before=datetime(2026, 3, 1, tzinfo=UTC))
 YOUNG = datetime(2026, 3, 2, tzinfo=UTC)
 

@@ -37,6 +37,7 @@ def test_anything_else_is_no_age(text: str) -> None:
         ({"optimistic_busy_tables": "shop.*"}, "the backup is not optimistic"),
         ({"optimistic": True, "lock_wait_seconds": 0}, "lock_wait_seconds is 0"),
         ({"optimistic": True, "include": ("shop.*",)}, "a partial backup cannot be optimistic"),
+        ({"incremental": True}, "only a backup of chosen tables has the option incremental"),
     ],
 )
 def test_what_contradicts_itself_is_refused(asked: dict[str, Any], why: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils.timezone import now
 
 from backups.catalog.copies import named_copy
@@ -14,10 +15,13 @@ from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.executor.operations import exclusive_key
 from backups.jobs.cancel import request_cancel
+from backups.jobs.increments import refuse_unfit_increment
+from backups.jobs.repeat import rerun
 from backups.jobs.request import backup_parameters, create_backup_job, create_restore_job
 from backups.jobs.wake import jobs_to_wake
 from backups.models import Instance, Job, Repository
 from backups.parameters import BackupParameters, parameters_of
+from backups.stages.backup import stages_for
 from backups.states import JobStatus
 from backups.table_names.choice import parse_choice
 from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
@@ -240,3 +244,27 @@ def test_a_partial_clone_saves_other_tables_as_its_instance_does(
     for asked, saves in ((None, True), (False, False)):
         found = backup_parameters(orders, asked, parse_choice(["a.b"], []))
         assert found.write() == {"save_foreign_tables": saves, **stored}
+
+
+def test_an_increment_is_of_a_partial_backup_of_a_mariadb(
+    orders: Instance, main: Repository
+) -> None:
+    choice = parse_choice(["shop.*"], [])
+    orders.engine = "mariadb_backup"
+    orders.save()
+    with pytest.raises(BadInput, match="only a partial backup has the option incremental"):
+        create_backup_job(orders, incremental=True, wake=False)
+    with pytest.raises(BadInput, match="engine clone takes no increments of partial backups"):
+        refuse_unfit_increment("clone", choice)
+    job = create_backup_job(orders, kind="partial", choice=choice, incremental=True, wake=False)
+    asked = {"include": ["shop.*"], "exclude": [], "incremental": True}
+    assert (job.kind, job.parameters) == ("partial", asked)
+    names = [stage.name for stage in stages_for(job, BackupParameters.of(job))]
+    assert "choose base" in names
+    Job.objects.update(status=JobStatus.FAILED)
+    job.refresh_from_db()
+    again = rerun(job, requested_by=User.objects.create_user("ada"))
+    assert again.parameters == asked
+    alone = {**asked, "incremental": False}
+    names = [stage.name for stage in stages_for(job, BackupParameters(MariadbOptions(**alone)))]
+    assert "choose base" not in names
