@@ -25,7 +25,7 @@ from backups.opened_tables.session import (
     keep_open,
     look,
     request_close,
-    request_opening,
+    request_openings,
 )
 from backups.table_names.names import TableName
 from tests.backups.fake_engine import FakeEngine
@@ -47,24 +47,29 @@ def opening_of(copy: BackupCopy, **fields: object) -> TableOpening:
     )
 
 
+def opened(copy: BackupCopy, table: TableName = ORDERS) -> TableOpening:
+    (opening,) = request_openings([copy], table, requested_by="ada")
+    return opening
+
+
 def fresh(row: TableOpening) -> TableOpening:
     return TableOpening.objects.get(pk=row.pk)
 
 
 def test_a_request_is_recorded_once(copy: BackupCopy) -> None:
-    first = request_opening(copy, ORDERS, requested_by="ada")
-    assert request_opening(copy, ORDERS, requested_by="ada") == first
+    first = opened(copy)
+    assert opened(copy) == first
     (viewed,) = Activity.objects.filter(verb="viewed")
     assert (viewed.name, viewed.details) == (copy.backup.label, {"table": "shop.orders"})
 
 
 def test_no_more_than_some_are_open(copy: BackupCopy) -> None:
     for number in range(MOST_OPEN):
-        request_opening(copy, TableName("shop", f"t{number}"), requested_by="ada")
+        opened(copy, TableName("shop", f"t{number}"))
     with pytest.raises(Refused, match="open already"):
-        request_opening(copy, ORDERS, requested_by="ada")
+        opened(copy)
     TableOpening.objects.update(closed_at=now())
-    assert request_opening(copy, ORDERS, requested_by="ada").closed_at is None
+    assert opened(copy).closed_at is None
 
 
 def test_what_cannot_be_opened_is_closed_and_says_why(copy: BackupCopy) -> None:
