@@ -18,7 +18,7 @@ pytestmark = pytest.mark.live
 
 # Parts of pages, and pages before a login.
 NOT_PAGES = re.compile(
-    r"-(live|rate|log|contents|grants|inside-stored|compare-tables)$|^(login|logout|healthz)$"
+    r"-(live|rate|log|contents|grants|inside-stored|compare-tables|compare-rows)$|^(login|logout|healthz)$"
 )
 # Pages about something that this site has one of.
 OF_THE_SITE = ("instance", "repository", "job", "backup", "setting-instance", "setting-repository")
