@@ -11,6 +11,7 @@ from django.http import QueryDict
 from backups.catalog.comparison import HOWS, UNCHANGED, ComparedTable, Comparison, TableKey
 from backups.catalog.contents import earlier_backup
 from backups.models import Backup, RowComparison
+from backups.opened_tables.part import SYSTEM_SCHEMAS
 from backups.states import CopyStatus
 
 CHOICES_SHOWN = 200
@@ -30,7 +31,8 @@ class ComparedRow:
     hidden_lines: int
     # What is known of its rows, where they were compared.
     rows: RowComparison | None
-    # Whether both backups have blocks of it, so that its rows can be compared.
+    # Whether both backups have blocks of it, and it is none of the server's own: its rows can be
+    # compared.
     in_both: bool
 
 
@@ -115,7 +117,8 @@ def _row(table: ComparedTable, compared: Mapping[TableKey, RowComparison]) -> Co
         diff_rows(table.diff),
         max(0, len(table.diff) - DIFF_LINES_SHOWN),
         compared.get((table.schema, table.name)),
-        in_both=None not in (table.bytes_before, table.bytes_after),
+        in_both=None not in (table.bytes_before, table.bytes_after)
+        and table.schema not in SYSTEM_SCHEMAS,
     )
 
 

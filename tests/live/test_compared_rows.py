@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
-from backups.models import Activity, RowComparison
+from backups.models import Activity, RowComparison, TableOpening
+from backups.opened_tables.session import keep_open
 from tests.commands import Ended, run_command
 from tests.live.clone_jobs import make_main, taken
+from tests.live.test_browsed_rows import until
 from tests.live.two_products import PRODUCTS, Product, serving
+from tests.markup import one_line
+from tests.monitor.rows import make_user
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 SETUP = (
+    "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
     "CREATE TABLE shop.users (id BIGINT PRIMARY KEY, name VARCHAR(300), password VARCHAR(90),"
     " ratio FLOAT, photo LONGBLOB, extra JSON, place POINT, tag ENUM('b','a,','a'))",
@@ -64,7 +72,6 @@ def product(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
     with serving(request.param, tmp_path_factory.mktemp("compared") / "data") as product:
-        product.run(*SETUP, f"INSERT INTO shop.`odd %s` VALUES {', '.join(ODD)}")
         yield product
 
 
@@ -73,6 +80,7 @@ def labels(product: Product, tmp_path: Path, settings: Settings) -> tuple[str, s
     settings.DEFINITIONS_SECONDS = 60
     make_main(tmp_path, settings)
     product.add()
+    product.run(*SETUP, f"INSERT INTO shop.`odd %s` VALUES {', '.join(ODD)}")
     first = taken()
     product.run(*CHANGES)
     return first, taken()
@@ -119,3 +127,35 @@ def test_rows_side_by_side(labels: tuple[str, str], settings: Settings) -> None:
     row = RowComparison.objects.get(name="users")
     assert (row.different, row.equal, row.complete) == (4, 1, True)
     assert list(Path(settings.SCRATCH_FOLDER).iterdir()) == []
+
+
+def test_a_page_compares_rows_of_two_open_tables(
+    labels: tuple[str, str], client: Client, settings: Settings
+) -> None:
+    client.force_login(make_user("ada", "admin"))
+    table = {"with": labels[0], "schema": "shop", "table": "users"}
+    opened = client.post(reverse("backup-compare-open", args=[labels[1]]), table)
+    before, after = TableOpening.objects.order_by("pk")
+    assert before.copy.backup.label == labels[0]
+    pair = [before.pk, after.pk]
+    assert opened["Location"] == reverse("opening-compare", args=pair)
+    assert "waiting for a worker" in client.get(opened["Location"]).content.decode()
+    owners = [threading.Thread(target=keep_open, args=[pk]) for pk in pair]
+    for owner in owners:
+        owner.start()
+    for row, owner in zip((before, after), owners, strict=True):
+        until(row, owner, lambda row: row.opened_at is not None)
+    live = client.get(reverse("opening-compare-live", args=pair))
+    assert live["HX-Refresh"] == "true"
+    page = one_line(client.get(reverse("opening-compare-rows", args=pair)).content.decode())
+    assert "1 only earlier, 1 only later, 2 changed, 1 equal, told apart by id." in page
+    assert "s4cret" not in page
+    assert "x\\x1b[2J" in page
+    client.post(reverse("opening-compare-close", args=pair))
+    for owner in owners:
+        owner.join(60)
+        assert not owner.is_alive()
+    assert list(Path(settings.SCRATCH_FOLDER).iterdir()) == []
+    tables = reverse("backup-compare-tables", args=[labels[1]])
+    shown = one_line(client.get(tables, {"with": labels[0]}).content.decode())
+    assert "4 differ" in shown
