@@ -73,7 +73,7 @@ class RowDifferences:
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _ReadSide:
     """One of the two backups: its server, and its columns that both have."""
 
     connect: Connect
@@ -90,7 +90,7 @@ def compare_rows(
 ) -> RowDifferences:
     """Compare the rows of a table; of each kind of difference the first ``limit`` are shown.
 
-    Refused where no key tells rows apart. After ``seconds`` it ends, and says at which key.
+    Refused where both have no key in common. After ``seconds`` it ends, and says at which key.
     """
     if not 0 < limit <= MOST_DIFFERENT:
         raise BadInput(f"{limit} rows cannot be shown", hint=f"At most {MOST_DIFFERENT} can.")
@@ -107,7 +107,7 @@ def compare_rows(
             [name for name in names[1] if name not in names[0]],
         )
         sides = [
-            _Side(connect, _named(each, found.columns))
+            _ReadSide(connect, _named(each, found.columns))
             for connect, each in zip((before, after), columns, strict=True)
         ]
         _fill(found, _compare(found, sides, table, limit, ends_at), sides, table)
@@ -140,7 +140,7 @@ def _named(columns: Sequence[OpenedColumn], names: Sequence[str]) -> Sequence[Op
 
 
 def _compare(
-    found: RowDifferences, sides: Sequence[_Side], table: TableName, limit: int, ends_at: float
+    found: RowDifferences, sides: Sequence[_ReadSide], table: TableName, limit: int, ends_at: float
 ) -> Sequence[tuple[str, KeyedRow]]:
     """Count all rows, and return those that are to be shown with how they differ."""
     shown: list[tuple[str, KeyedRow]] = []
@@ -157,7 +157,7 @@ def _compare(
 
 
 @contextmanager
-def _reading(side: _Side, table: TableName, key: RowKey) -> Iterator[Iterator[KeyedRow]]:
+def _reading(side: _ReadSide, table: TableName, key: RowKey) -> Iterator[Iterator[KeyedRow]]:
     """Yield the rows of one backup in the order of the key; leaving ends the statement."""
     connection = side.connect()
     cursor = connection.cursor(SSCursor)
@@ -203,7 +203,7 @@ def digest_of(columns: Sequence[OpenedColumn]) -> str:
 def _fill(
     found: RowDifferences,
     wanted: Sequence[tuple[str, KeyedRow]],
-    sides: Sequence[_Side],
+    sides: Sequence[_ReadSide],
     table: TableName,
 ) -> None:
     """Read the values of the rows that are shown, as long as they are not too long together."""
@@ -231,7 +231,7 @@ def _different(a: _Values | None, b: _Values | None) -> frozenset[int]:
 
 # Any: as above.
 def _values(
-    connection: Connection[Any], side: _Side, table: TableName, key: RowKey, row: KeyedRow
+    connection: Connection[Any], side: _ReadSide, table: TableName, key: RowKey, row: KeyedRow
 ) -> _Values:
     """Return the values of a row as they are shown, and the digest of each."""
     parts = [*(each.shown for each in side.columns), *(each.digest for each in side.columns)]

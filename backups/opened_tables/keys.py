@@ -73,7 +73,7 @@ class KeyColumn:
 
 @dataclass(frozen=True, slots=True)
 class RowKey:
-    """A key that tells each row of a table."""
+    """A key that has each row of a table once."""
 
     name: str
     columns: tuple[KeyColumn, ...]
@@ -91,7 +91,7 @@ class RowKey:
 
 # Any: cursors of every kind.
 def fetch_keys(connection: Connection[Any], table: TableName) -> Sequence[RowKey]:
-    """Read the keys that tell each row, the primary key first."""
+    """Read the keys that have each row once, the primary key first."""
     with connection.cursor() as cursor:
         cursor.execute(_PADS_SQL)
         has_pads = cursor.fetchone() is not None
@@ -141,7 +141,7 @@ _KEYS_SQL = (
 
 
 def choose_key(before: Sequence[RowKey], after: Sequence[RowKey], table: TableName) -> RowKey:
-    """Return the key by which rows of both are told apart; Refused where there is none."""
+    """Return the key by which rows of both are matched; Refused where there is none."""
     later = {(key.name, key.columns) for key in after if not key.unfit}
     for key in before:
         if not key.unfit and (key.name, key.columns) in later:
@@ -149,8 +149,8 @@ def choose_key(before: Sequence[RowKey], after: Sequence[RowKey], table: TableNa
     reasons = [f"{key.name}: {key.unfit}" for key in (*before, *after) if key.unfit]
     if before and after and not reasons:
         reasons = ["the keys of the two backups differ"]
-    told = "; ".join(dict.fromkeys(reasons)) or "the table has no primary key and no unique key"
+    why = "; ".join(dict.fromkeys(reasons)) or "the table has no primary key and no unique key"
     raise Refused(
-        f"which rows of {table} differ cannot be told: {told}",
+        f"it is unknown which rows of {table} differ: {why}",
         hint="Look at the rows of each backup by itself.",
     )

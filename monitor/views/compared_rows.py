@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -86,7 +87,12 @@ def opening_compare_rows(request: HttpRequest, opening: int, other: int) -> Http
     except MooringError as exc:
         return render(request, "monitor/partials/rows_not_compared.html", {"problem": exc})
     remember(found, before.copy.backup, after.copy.backup, table)
-    context = {"view": view_differences(found), "before": before, "after": after}
+    context = {
+        "view": view_differences(found),
+        "old": before.copy.backup,
+        "new": after.copy.backup,
+        "table": shlex.quote(f"{before.schema}.{before.name}"),
+    }
     return render(request, "monitor/partials/compared_rows.html", context)
 
 

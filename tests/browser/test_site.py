@@ -230,7 +230,7 @@ def test_rows_of_two_backups_are_compared(live: LiveSite, reader: Reader) -> Non
     row = page.locator("tr").filter(has_text="things.parts")
     row.get_by_role("button", name="Compare rows").click()
     expect(page.locator(".different-rows")).to_contain_text("screw")
-    expect(page.get_by_text("1 changed, 2 equal, told apart by id.")).to_be_visible()
+    expect(page.get_by_text("1 changed, 2 equal, by the key id.")).to_be_visible()
     reader.look_closely(page.url.removeprefix(live.address))
     page.get_by_role("button", name="Close tables").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(second)

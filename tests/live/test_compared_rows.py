@@ -148,7 +148,7 @@ def test_a_page_compares_rows_of_two_open_tables(
     live = client.get(reverse("opening-compare-live", args=pair))
     assert live["HX-Refresh"] == "true"
     page = one_line(client.get(reverse("opening-compare-rows", args=pair)).content.decode())
-    assert "1 only earlier, 1 only later, 2 changed, 1 equal, told apart by id." in page
+    assert "1 only earlier, 1 only later, 2 changed, 1 equal, by the key id." in page
     assert "s4cret" not in page
     assert "x\\x1b[2J" in page
     client.post(reverse("opening-compare-close", args=pair))

@@ -48,18 +48,7 @@ class Command(MooringCommand):
 
 def _list() -> Answer:
     rows = list(KeptRestore.objects.select_related("job__instance"))
-    fields = [
-        {
-            "job": kept.job_id,
-            "instance": kept.job.instance.name,
-            "host": kept.host,
-            "folder": kept.target,
-            "bytes": kept.bytes,
-            "running": kept.job.active,
-            "state": where_it_is(kept),
-        }
-        for kept in rows
-    ]
+    fields = [_fields(kept) for kept in rows]
     shown = table(
         ("job", "instance", "host", "folder", "size", "state"),
         [
@@ -76,17 +65,23 @@ def _list() -> Answer:
         right="size",
     )
     foreign = list_foreign()
-    return Answer(
-        {
-            "folders": fields,
-            "opened_by_other_hosts": [
-                {"host": each.host, "folder": str(each.folder), "made_at": each.made_at}
-                for each in foreign
-            ],
-        },
-        [shown if rows else "no folder is kept", *_foreign_shown(foreign)],
-        DONE,
-    )
+    others = [
+        {"host": each.host, "folder": str(each.folder), "made_at": each.made_at} for each in foreign
+    ]
+    parts = [shown if rows else "no folder is kept", *_foreign_shown(foreign)]
+    return Answer({"folders": fields, "opened_by_other_hosts": others}, parts, DONE)
+
+
+def _fields(kept: KeptRestore) -> dict[str, object]:
+    return {
+        "job": kept.job_id,
+        "instance": kept.job.instance.name,
+        "host": kept.host,
+        "folder": kept.target,
+        "bytes": kept.bytes,
+        "running": kept.job.active,
+        "state": where_it_is(kept),
+    }
 
 
 def _foreign_shown(foreign: Sequence[ForeignFolder]) -> Sequence[RenderableType]:

@@ -1,4 +1,4 @@
-"""Which key tells the rows of two backups apart, and how its values are read and found again."""
+"""Which key matches the rows of two backups, and how its values are read and found again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_first_key_that_both_have_is_chosen() -> None:
         ([NULLABLE], [NULLABLE], "PRIMARY: its column id may be NULL$"),
     ],
 )
-def test_without_one_it_cannot_be_told(
+def test_without_one_it_is_unknown(
     before: Sequence[RowKey], after: Sequence[RowKey], why: str
 ) -> None:
     with pytest.raises(Refused, match=why):

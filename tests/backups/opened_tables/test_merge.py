@@ -25,7 +25,7 @@ def rows(*pairs: tuple[int, str]) -> list[KeyedRow]:
         ([(9, "a")], [(1, "a"), (9, "a"), (10, "a")], [(AFTER, 1), (EQUAL, 9), (AFTER, 10)]),
     ],
 )
-def test_each_row_is_told_once(
+def test_each_row_is_named_once(
     before: list[tuple[int, str]], after: list[tuple[int, str]], expected: list[tuple[str, int]]
 ) -> None:
     found = merge_rows(rows(*before), rows(*after))
