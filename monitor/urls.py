@@ -12,6 +12,7 @@ from monitor.views import (
     calendar,
     changed_copies,
     channels,
+    compared_rows,
     confirming,
     deletions,
     fleet,
@@ -93,6 +94,14 @@ _ALERTS = [
     ),
 ]
 
+_PAIR = "openings/<int:opening>/with/<int:other>/"
+_COMPARED_ROWS = [
+    path(_PAIR, compared_rows.opening_compare, name="opening-compare"),
+    path(f"{_PAIR}live/", compared_rows.opening_compare_live, name="opening-compare-live"),
+    path(f"{_PAIR}rows/", compared_rows.opening_compare_rows, name="opening-compare-rows"),
+    path(f"{_PAIR}close/", compared_rows.opening_compare_close, name="opening-compare-close"),
+]
+
 urlpatterns = [
     *_PLANNING,
     *_ALERTS,
@@ -142,10 +151,16 @@ urlpatterns = [
         inside.backup_compare_tables,
         name="backup-compare-tables",
     ),
+    path(
+        "backups/<str:label>/compare/open/",
+        compared_rows.compare_open,
+        name="backup-compare-open",
+    ),
     path("backups/<str:label>/inside/open/", openings.table_open, name="backup-table-open"),
     path("openings/<int:opening>/", openings.opening_detail, name="opening-detail"),
     path("openings/<int:opening>/live/", openings.opening_live, name="opening-live"),
     path("openings/<int:opening>/close/", openings.opening_close, name="opening-close"),
+    *_COMPARED_ROWS,
     path("backups/<str:label>/tables/", table_restores.table_restore, name="table-restore"),
     path(
         "backups/<str:label>/tables/start/",

@@ -26,6 +26,7 @@ from backups.models.place import LimitPlace
 from backups.models.protection import InstanceProtection
 from backups.models.rehearsal import Rehearsal
 from backups.models.repository import Repository, RepositorySpace
+from backups.models.row_comparison import RowComparison
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule
 from backups.models.table_opening import TableOpening
@@ -66,6 +67,7 @@ __all__ = [
     "Rehearsal",
     "Repository",
     "RepositorySpace",
+    "RowComparison",
     "SegmentCopy",
     "TableOpening",
     "Tag",

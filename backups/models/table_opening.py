@@ -14,6 +14,8 @@ class TableOpening(models.Model):
     copy = models.ForeignKey(BackupCopy, models.CASCADE, related_name="openings")
     schema = models.CharField(max_length=64)
     name = models.CharField(max_length=64)
+    # Its place among those that may be open at the same time, from 1; nobody else has it meanwhile.
+    place = models.PositiveSmallIntegerField(null=True, blank=True)
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField(default=now)
     # Of the process that has the server. Null until one has taken it, and kept afterwards.
@@ -32,6 +34,13 @@ class TableOpening(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["closed_at"], name="backups_opening_open")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["place"],
+                condition=models.Q(closed_at__isnull=True),
+                name="backups_opening_place_held_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name} of {self.copy.backup.label}"

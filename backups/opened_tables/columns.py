@@ -68,6 +68,26 @@ class OpenedColumn:
         # Of a kind that is not known it is said how much there is of it: LENGTH takes every kind.
         return f"CONCAT('({self.kind}, ', LENGTH({column}), ' bytes)')"
 
+    @property
+    def digest(self) -> str:
+        """The expression that yields equal texts without commas for equal values, never NULL.
+
+        Also of a secret: what it yields is compared and never shown.
+        """
+        column = quoted(self.name)
+        if self.kind in ("float", "double"):
+            # As text, a FLOAT has fewer digits than its value.
+            column = f"({column} + 0e0)"
+        if self.kind in _NUMBERS | _MOMENTS:
+            return f"IFNULL(CAST({column} AS CHAR CHARACTER SET utf8mb4), '-')"
+        if self.kind in _TEXTS:
+            column = f"CONVERT({column} USING utf8mb4)"
+        elif self.kind in _SHORT | _SETS:
+            column = f"CAST({column} AS CHAR CHARACTER SET utf8mb4)"
+        elif self.kind not in _BYTES:
+            column = f"HEX({column})"
+        return f"IFNULL(SHA2({column}, 256), '-')"
+
 
 def _cut(text: str, length: str) -> str:
     more = f"CONCAT('… (', {length}, ' characters)')"

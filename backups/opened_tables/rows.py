@@ -150,12 +150,18 @@ def _within(
     rows: list[Sequence[str | None]] = []
     size = 0
     for row in islice(found, limit):
-        shown = [None if value is None else printable(_text(value)) for value in row]
+        shown = shown_row(row)
         size += sum(len(value.encode()) for value in shown if value is not None)
         if size > MOST_BYTES:
             return rows, True
         rows.append(shown)
     return rows, False
+
+
+# Any: likewise.
+def shown_row(row: Sequence[Any]) -> Sequence[str | None]:
+    """Return the values of a row as they are shown: escaped, on one line."""
+    return [None if value is None else printable(_text(value)) for value in row]
 
 
 # Any: likewise.

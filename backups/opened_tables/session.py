@@ -11,13 +11,16 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from types import TracebackType
+from typing import Any
 
 import pymysql
-from django.db import Error, connection, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.utils.timezone import now
+from pymysql.connections import Connection
 
 from backups.activity import record
 from backups.exceptions import EngineError, MooringError, Refused
@@ -49,28 +52,54 @@ KEPT_ROWS = timedelta(days=1)
 ENDING = threading.Event()
 
 
-def request_opening(copy: BackupCopy, table: TableName, *, requested_by: str) -> TableOpening:
-    """Have a table opened, or return the one that is open already; Refused if too many are."""
+def request_openings(
+    copies: Sequence[BackupCopy], table: TableName, *, requested_by: str
+) -> Sequence[TableOpening]:
+    """Have a table of each copy opened, or return those that are open already.
+
+    Refused if too many are open: then none of them is opened.
+    """
+    new: list[TableOpening] = []
     with transaction.atomic():
         # Two requests at once: one after the other.
-        BackupCopy.objects.select_for_update().get(pk=copy.pk)
-        still = TableOpening.objects.filter(closed_at=None)
-        same = still.filter(
-            copy=copy, schema=table.schema, name=table.name, requested_by=requested_by
-        )
-        if (opening := same.filter(close_requested=False).first()) is not None:
-            return opening
-        if still.count() >= MOST_OPEN:
-            raise Refused(
-                f"{MOST_OPEN} tables of backups are open already",
-                hint=f"Close one, or wait: unused ones close after {UNUSED.seconds // 60} minutes.",
-            )
-        opening = TableOpening.objects.create(
-            copy=copy, schema=table.schema, name=table.name, requested_by=requested_by
-        )
-        record(Verb.VIEWED, copy.backup, details={"table": str(table)})
-    _send(opening)
+        wanted = BackupCopy.objects.filter(pk__in=[copy.pk for copy in copies])
+        list(wanted.order_by("pk").select_for_update())
+        openings = [_opening_of(copy, table, requested_by, new) for copy in copies]
+    for opening in new:
+        _send(opening)
+    return openings
+
+
+def _opening_of(
+    copy: BackupCopy, table: TableName, requested_by: str, new: list[TableOpening]
+) -> TableOpening:
+    same = TableOpening.objects.filter(
+        copy=copy, schema=table.schema, name=table.name, requested_by=requested_by
+    )
+    if (open_now := same.filter(closed_at=None, close_requested=False).first()) is not None:
+        return open_now
+    opening = TableOpening(
+        copy=copy, schema=table.schema, name=table.name, requested_by=requested_by
+    )
+    _take_place(opening)
+    new.append(opening)
+    record(Verb.VIEWED, copy.backup, details={"table": str(table)})
     return opening
+
+
+def _take_place(opening: TableOpening) -> None:
+    """Save an opening in a free place; the database gives each place to one of them."""
+    for opening.place in range(1, MOST_OPEN + 1):
+        try:
+            with transaction.atomic():
+                opening.save(force_insert=True)
+        except IntegrityError:
+            continue
+        return
+    raise Refused(
+        f"{MOST_OPEN} tables of backups are open already",
+        hint=f"Close one, or wait: unused ones close after {UNUSED.seconds // 60} minutes.",
+    )
 
 
 def _send(opening: TableOpening) -> None:
@@ -226,13 +255,20 @@ def close_lost(at: datetime) -> int:
 
 def look(row: TableOpening, choice: RowChoice) -> TableRows:
     """Read rows of an open table; Refused if it is not open, or not on this host."""
+    with closing(connect(row)) as server:
+        return fetch_rows_shown(server, TableName(row.schema, row.name), choice)
+
+
+# Any: cursors of every kind.
+def connect(row: TableOpening) -> Connection[Any]:
+    """Return a connection to the server of an open table, which is used by that; as ``look``."""
     still = TableOpening.objects.filter(pk=row.pk, closed_at=None, close_requested=False)
     if not still.exclude(opened_at=None).update(used_at=now()):
         raise Refused(f"{row} is not open", hint="Open it again.")
     if row.host != socket.gethostname():
         raise Refused(
             f"{row} is open on {row.host}, and this page is served by another host",
-            hint="Run browsebackup with --rows there.",
+            hint="Run browsebackup with --rows, or comparebackups with --rows, there.",
         )
     try:
         server = pymysql.connect(
@@ -244,9 +280,13 @@ def look(row: TableOpening, choice: RowChoice) -> TableRows:
         )
     except pymysql.Error as exc:
         raise EngineError(f"{row} does not answer: {exc.args[-1]}", hint="Open it again.") from None
-    with closing(server):
-        begin_session(server)
-        return fetch_rows_shown(server, TableName(row.schema, row.name), choice)
+    begin_session(server)
+    return server
+
+
+def request_close_all(user: str) -> None:
+    """Have all tables closed that somebody opened: they sign out."""
+    TableOpening.objects.filter(requested_by=user, closed_at=None).update(close_requested=True)
 
 
 def request_close(row: TableOpening) -> None:

@@ -12,8 +12,10 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -67,6 +69,32 @@ def remove_abandoned() -> int:
                 "%s: removed, its process has ended", folder, extra={"action": "opened_removed"}
             )
     return removed
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignFolder:
+    """A folder in which another host opened tables, on a disk that both use."""
+
+    folder: Path
+    host: str
+    made_at: datetime
+
+
+def list_foreign() -> Sequence[ForeignFolder]:
+    """Return the folders of other hosts; whether their processes run is known there only.
+
+    A host that is gone never removes its own: whoever knows that does.
+    """
+    found = []
+    with suppress(FileNotFoundError):
+        for folder in sorted(Path(settings.SCRATCH_FOLDER).iterdir()):
+            match = _NAME.fullmatch(folder.name)
+            if match is None or match["host"] == _host():
+                continue
+            with suppress(FileNotFoundError):
+                made = datetime.fromtimestamp(folder.lstat().st_mtime, UTC)
+                found.append(ForeignFolder(folder, match["host"], made))
+    return found
 
 
 def _is_abandoned(name: str) -> bool:

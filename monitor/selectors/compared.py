@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 from django.http import QueryDict
 
-from backups.catalog.comparison import HOWS, UNCHANGED, ComparedTable, Comparison
+from backups.catalog.comparison import HOWS, UNCHANGED, ComparedTable, Comparison, TableKey
 from backups.catalog.contents import earlier_backup
-from backups.models import Backup
+from backups.models import Backup, RowComparison
+from backups.opened_tables.part import SYSTEM_SCHEMAS
 from backups.states import CopyStatus
 
 CHOICES_SHOWN = 200
@@ -28,6 +29,11 @@ class ComparedRow:
     tone: str
     diff: Sequence[tuple[str, str]]
     hidden_lines: int
+    # What is known of its rows, where they were compared.
+    rows: RowComparison | None
+    # Whether both backups have blocks of it, and it is none of the server's own: its rows can be
+    # compared.
+    in_both: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,16 @@ def chosen_of(backup: Backup, choices: Sequence[Backup], label: str) -> Backup |
     return earlier if earlier in choices else next(iter(before or choices), None)
 
 
-def view_comparison(comparison: Comparison, query: QueryDict) -> ComparedView:
-    """Return what the query string selects of a comparison."""
+def rows_compared(before: Backup, after: Backup) -> Mapping[TableKey, RowComparison]:
+    """Return by table how many rows of two backups differ, where they were compared."""
+    found = RowComparison.objects.filter(before=before, after=after)
+    return {(each.schema, each.name): each for each in found}
+
+
+def view_comparison(
+    comparison: Comparison, query: QueryDict, compared: Mapping[TableKey, RowComparison]
+) -> ComparedView:
+    """Return what the query string selects of a comparison; ``compared`` is known of rows."""
     asked, search = query.get("how", ""), query.get("q", "").strip()
     how = asked if asked in HOWS else ""
     tables = [
@@ -88,15 +102,24 @@ def view_comparison(comparison: Comparison, query: QueryDict) -> ComparedView:
         if (each.how == how if how else each.how != UNCHANGED)
         and search.lower() in each.full_name.lower()
     ]
-    rows = Paginator([_row(each) for each in tables], PAGE_SIZE).get_page(query.get("page"))
+    rows = Paginator([_row(each, compared) for each in tables], PAGE_SIZE).get_page(
+        query.get("page")
+    )
     kept = query.copy()
     kept.pop("page", None)
     return ComparedView(comparison, how, search, rows, kept.urlencode())
 
 
-def _row(table: ComparedTable) -> ComparedRow:
-    hidden = max(0, len(table.diff) - DIFF_LINES_SHOWN)
-    return ComparedRow(table, TONES.get(table.how, "idle"), diff_rows(table.diff), hidden)
+def _row(table: ComparedTable, compared: Mapping[TableKey, RowComparison]) -> ComparedRow:
+    return ComparedRow(
+        table,
+        TONES.get(table.how, "idle"),
+        diff_rows(table.diff),
+        max(0, len(table.diff) - DIFF_LINES_SHOWN),
+        compared.get((table.schema, table.name)),
+        in_both=None not in (table.bytes_before, table.bytes_after)
+        and table.schema not in SYSTEM_SCHEMAS,
+    )
 
 
 def diff_rows(diff: Sequence[str]) -> Sequence[tuple[str, str]]:

@@ -14,7 +14,12 @@ from backups.exceptions import BadInput, MooringError
 from backups.models import Backup
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import first_stored_copy
-from monitor.selectors.compared import chosen_of, comparable_with, view_comparison
+from monitor.selectors.compared import (
+    chosen_of,
+    comparable_with,
+    rows_compared,
+    view_comparison,
+)
 from monitor.selectors.inside import TableRow, find_row, load_inside
 from monitor.selectors.stored_table import load_comparison, load_stored_table
 
@@ -85,10 +90,15 @@ def backup_compare_tables(request: HttpRequest, label: str) -> HttpResponse:
         request,
         "monitor/partials/compare_tables.html",
         lambda: {
-            "view": view_comparison(load_comparison(before.label, after.label), request.GET),
+            "view": view_comparison(
+                load_comparison(before.label, after.label),
+                request.GET,
+                rows_compared(before, after),
+            ),
             "before": before,
             "after": after,
             "label": label,
+            "other": other,
         },
     )
 

@@ -14,7 +14,7 @@ from backups.exceptions import MooringError
 from backups.models import Backup, TableOpening
 from backups.opened_tables.columns import key_of
 from backups.opened_tables.rows import RowChoice
-from backups.opened_tables.session import look, request_close, request_opening
+from backups.opened_tables.session import look, request_close, request_openings
 from backups.table_names.names import named_table
 from monitor.access.roles import Role, needs
 from monitor.forms.row_choice import LIMITS, RowChoiceForm
@@ -28,8 +28,8 @@ def table_open(request: HttpRequest, label: str) -> HttpResponse:
     backup = get_object_or_404(Backup, label=label)
     with refusals_shown(request):
         table = named_table(request.POST.get("schema", ""), request.POST.get("table", ""))
-        opening = request_opening(
-            copy_to_read(backup.label), table, requested_by=requesting_user(request).username
+        (opening,) = request_openings(
+            [copy_to_read(backup.label)], table, requested_by=requesting_user(request).username
         )
         return redirect("opening-detail", opening.pk)
     return redirect("backup-inside", label)

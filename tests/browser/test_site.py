@@ -18,7 +18,7 @@ pytestmark = pytest.mark.live
 
 # Parts of pages, and pages before a login.
 NOT_PAGES = re.compile(
-    r"-(live|rate|log|contents|grants|inside-stored|compare-tables)$|^(login|logout|healthz)$"
+    r"-(live|rate|log|contents|grants|inside-stored|compare-tables|compare-rows)$|^(login|logout|healthz)$"
 )
 # Pages about something that this site has one of.
 OF_THE_SITE = ("instance", "repository", "job", "backup", "setting-instance", "setting-repository")
@@ -213,3 +213,30 @@ def test_a_backup_is_restored_by_the_wizard(live: LiveSite, reader: Reader) -> N
     page.get_by_role("button", name="Start restore").click()
     page.locator("#job .status-succeeded").first.wait_for(timeout=40_000)
     assert (target / "ibdata1").exists()
+
+
+def test_rows_of_two_backups_are_compared(live: LiveSite, reader: Reader) -> None:
+    live.site.environment["MOORING_THROTTLE_BYTES_PER_S"] = "0"
+    run = live.mariadb.execute
+    run("CREATE DATABASE things", "CREATE TABLE things.parts (id INT PRIMARY KEY, name VARCHAR(9))")
+    run("INSERT INTO things.parts VALUES (1, 'bolt'), (2, 'nut'), (3, 'nail')")
+    first, second = _taken(live), ""
+    try:
+        run("UPDATE things.parts SET name = 'screw' WHERE id = 3")
+        second = _taken(live)
+    finally:
+        run("DROP DATABASE things")
+    page = reader.open(f"/backups/{second}/compare/?with={first}&q=parts")
+    row = page.locator("tr").filter(has_text="things.parts")
+    row.get_by_role("button", name="Compare rows").click()
+    expect(page.locator(".different-rows")).to_contain_text("screw")
+    expect(page.get_by_text("1 changed, 2 equal, by the key id.")).to_be_visible()
+    reader.look_closely(page.url.removeprefix(live.address))
+    page.get_by_role("button", name="Close tables").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(second)
+    reader.look_closely(f"/backups/{second}/compare/?with={first}&q=parts")
+    expect(page.locator("tr").filter(has_text="things.parts")).to_contain_text("1 differ")
+
+
+def _taken(live: LiveSite) -> str:
+    return str(live.site.manage("takebackup", "bank-1", "--foreground")["label"])

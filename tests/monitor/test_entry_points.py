@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from http.cookies import SimpleCookie
 
 from django.conf import settings
@@ -73,6 +74,7 @@ class EntryPointsTestCase(TestCase):
         InstanceGroup.objects.create(name=instance.name)
         copy = make_backup(instance, make_repository(instance.name))
         job = make_job(instance, JobStatus.RUNNING)
+        later = make_backup(instance, copy.repository, age=timedelta(hours=1))
         cls.arguments = {
             "name": instance.name,
             "pk": job.pk,
@@ -85,6 +87,13 @@ class EntryPointsTestCase(TestCase):
             "group": InstanceGroup.objects.create(name="shop").name,
             "opening": TableOpening.objects.create(
                 copy=copy,
+                schema="shop",
+                name="orders",
+                requested_by=Role.ADMIN.group_name,
+                closed_at=now(),
+            ).pk,
+            "other": TableOpening.objects.create(
+                copy=later,
                 schema="shop",
                 name="orders",
                 requested_by=Role.ADMIN.group_name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import URLPattern, reverse
@@ -39,7 +41,7 @@ ADMIN_POSTS = {
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
     "setting-group-delete", "instance-confirm-server",
     "instance-confirm-files", "expiry-confirm", "copy-accept", "approval-decide",
-    "backup-table-open", "opening-close",
+    "backup-table-open", "opening-close", "backup-compare-open", "opening-compare-close",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
@@ -50,6 +52,7 @@ OPERATED_PAGES = {
 ADMIN_PAGES = {
     "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
     "expiry", "copy-changed", "opening-detail", "opening-live",
+    "opening-compare", "opening-compare-live", "opening-compare-rows",
 }  # fmt: skip
 ADMINS = ADMIN_PAGES | ADMIN_FORMS | ADMIN_POSTS
 
@@ -75,6 +78,7 @@ class EveryAddressTestCase(TestCase):
         copy = make_backup(instance, make_repository("orders-1"))
         instance.groups.create(name="orders-1")
         job = make_job(instance, JobStatus.RUNNING)
+        later = make_backup(instance, copy.repository, age=timedelta(hours=1))
         cls.arguments = {
             "name": instance.name,
             "pk": job.pk,
@@ -86,6 +90,9 @@ class EveryAddressTestCase(TestCase):
             ).pk,
             "opening": TableOpening.objects.create(
                 copy=copy, schema="shop", name="orders", requested_by="ada"
+            ).pk,
+            "other": TableOpening.objects.create(
+                copy=later, schema="shop", name="orders", requested_by="ada"
             ).pk,
             "group": InstanceGroup.objects.create(name="shop").name,
             # Schedules and channels are addressed by name, too.

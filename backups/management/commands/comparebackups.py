@@ -7,11 +7,20 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
+from backups.activity import record
 from backups.catalog.compare import compare_copies
 from backups.catalog.comparison import UNCHANGED, ComparedTable, Comparison
 from backups.catalog.copies import named_copy
 from backups.definitions.written import printable
+from backups.exceptions import BadInput
+from backups.management.different_rows import (
+    add_difference_options,
+    differences_answer,
+    wanted_differences,
+)
 from backups.management.output import Answer, MooringCommand, table
+from backups.models.activity import Verb
+from backups.table_names.names import TableName, parse_table
 from backups.units import format_bytes
 
 
@@ -22,11 +31,23 @@ class Command(MooringCommand):
         parser.add_argument("earlier", metavar="LABEL")
         parser.add_argument("later", metavar="LABEL")
         parser.add_argument("--all", action="store_true", help="Show unchanged tables too.")
+        add_difference_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
         labels = options["earlier"], options["later"]
+        if options["rows"]:
+            wanted = wanted_differences(options)
+            for copy in (wanted.before, wanted.after):
+                record(Verb.VIEWED, copy.backup, details={"table": str(wanted.table)})
+            return differences_answer(wanted, options)
         found = compare_copies(*map(named_copy, labels))
-        shown = [each for each in found.tables if options["all"] or each.how != UNCHANGED]
+        if options["table"]:
+            found = only_table(found, parse_table(options["table"]))
+        shown = [
+            each
+            for each in found.tables
+            if options["all"] or options["table"] or each.how != UNCHANGED
+        ]
         return Answer(
             {
                 "earlier": labels[0],
@@ -41,6 +62,14 @@ class Command(MooringCommand):
             },
             [*_tables_shown(shown), *_definitions_shown(found), *_ending(found)],
         )
+
+
+def only_table(found: Comparison, name: TableName) -> Comparison:
+    """Return of a comparison what is of one table; BadInput where neither backup has it."""
+    tables = [each for each in found.tables if (each.schema, each.name) == (name.schema, name.name)]
+    if not tables:
+        raise BadInput(f"neither backup has the table {name}")
+    return Comparison(tables, (), found.unknown_because)
 
 
 def _fields(each: ComparedTable) -> dict[str, object]:

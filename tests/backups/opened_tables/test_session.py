@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import now
 
 from backups.exceptions import Refused
@@ -25,11 +28,12 @@ from backups.opened_tables.session import (
     keep_open,
     look,
     request_close,
-    request_opening,
+    request_openings,
 )
 from backups.table_names.names import TableName
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import take_backup
+from tests.monitor.rows import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,24 +51,29 @@ def opening_of(copy: BackupCopy, **fields: object) -> TableOpening:
     )
 
 
+def opened(copy: BackupCopy, table: TableName = ORDERS) -> TableOpening:
+    (opening,) = request_openings([copy], table, requested_by="ada")
+    return opening
+
+
 def fresh(row: TableOpening) -> TableOpening:
     return TableOpening.objects.get(pk=row.pk)
 
 
 def test_a_request_is_recorded_once(copy: BackupCopy) -> None:
-    first = request_opening(copy, ORDERS, requested_by="ada")
-    assert request_opening(copy, ORDERS, requested_by="ada") == first
+    first = opened(copy)
+    assert opened(copy) == first
     (viewed,) = Activity.objects.filter(verb="viewed")
     assert (viewed.name, viewed.details) == (copy.backup.label, {"table": "shop.orders"})
 
 
 def test_no_more_than_some_are_open(copy: BackupCopy) -> None:
     for number in range(MOST_OPEN):
-        request_opening(copy, TableName("shop", f"t{number}"), requested_by="ada")
+        opened(copy, TableName("shop", f"t{number}"))
     with pytest.raises(Refused, match="open already"):
-        request_opening(copy, ORDERS, requested_by="ada")
+        opened(copy)
     TableOpening.objects.update(closed_at=now())
-    assert request_opening(copy, ORDERS, requested_by="ada").closed_at is None
+    assert opened(copy).closed_at is None
 
 
 def test_what_cannot_be_opened_is_closed_and_says_why(copy: BackupCopy) -> None:
@@ -154,3 +163,37 @@ def test_a_lease_is_not_renewed_for_ever(copy: BackupCopy) -> None:
     hanging = opening_of(copy, requested_at=at - LONGEST - CLOSING - timedelta(seconds=1))
     session._Renewal(hanging)._renew_once()
     assert fresh(hanging).lease_expires_at is None
+
+
+def test_two_are_opened_together_or_none(
+    copy: BackupCopy, orders: Instance, engine: FakeEngine
+) -> None:
+    later = take_backup(orders).copies.get()
+    pair = request_openings([later, copy], ORDERS, requested_by="ada")
+    assert [row.copy for row in pair] == [later, copy]
+    assert request_openings([later, copy], ORDERS, requested_by="ada") == pair
+    TableOpening.objects.filter(pk=pair[0].pk).update(closed_at=now())
+    third = take_backup(orders).copies.get()
+    with pytest.raises(Refused, match="open already"):
+        request_openings([later, third], ORDERS, requested_by="ada")
+    assert TableOpening.objects.filter(closed_at=None).count() == 1
+    assert Activity.objects.filter(verb="viewed").count() == 2
+
+
+def test_the_database_gives_a_place_once(copy: BackupCopy) -> None:
+    first = opened(copy)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        opening_of(copy, place=first.place)
+    TableOpening.objects.update(closed_at=now())
+    assert opening_of(copy, place=first.place).pk
+
+
+def test_who_signs_out_closes_what_they_opened(copy: BackupCopy, client: Client) -> None:
+    client.force_login(make_user("ada", "admin"))
+    mine, other = opening_of(copy), opening_of(copy)
+    TableOpening.objects.filter(pk=other.pk).update(requested_by="olga")
+    client.get(reverse("logout"))
+    assert not fresh(mine).close_requested
+    client.post(reverse("logout"))
+    assert fresh(mine).close_requested
+    assert not fresh(other).close_requested

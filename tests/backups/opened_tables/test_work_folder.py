@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.opened_tables.work_folder import remove_abandoned, work_folder
+from backups.opened_tables.work_folder import list_foreign, remove_abandoned, work_folder
+from tests.commands import run_command
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +66,16 @@ def test_the_folder_of_a_host_whose_name_begins_like_ours_is_not_ours(scratch: P
     other.mkdir()
     assert remove_abandoned() == 0
     assert other.is_dir()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_of_other_hosts_are_listed_and_left(scratch: Path) -> None:
+    far = scratch / "opened-old.example-77-1767225600-0123abcd"
+    far.mkdir(parents=True)
+    with work_folder():
+        assert [(each.host, each.folder) for each in list_foreign()] == [("old.example", far)]
+    assert remove_abandoned() == 0
+    shown = run_command("removerestore")
+    assert "old.example" in shown.stdout
+    (listed,) = run_command("removerestore", "--json").json()["opened_by_other_hosts"]
+    assert (listed["host"], listed["folder"]) == ("old.example", str(far))
