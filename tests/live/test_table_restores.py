@@ -19,64 +19,19 @@ from backups.models import Activity, Job, JobLogLine, JobStage, Repository
 from backups.models.activity import Verb
 from backups.stages.table_restore.check_target import CheckTableTarget
 from backups.states import JobStatus
+from backups.table_names.names import quoted
 from backups.table_restores import transfer
 from backups.table_restores.target import run
 from tests.commands import Ended, run_command
 from tests.live.clone_jobs import make_main, taken
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import program
+from tests.live.table_kinds import IN_TABLESPACE, names_of, statements_for
 from tests.live.two_products import PRODUCTS, Product, serving
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 SCHEMAS = ("shop", "other")
-NUMBERS = (
-    "CREATE TABLE shop.numbers (n INT PRIMARY KEY)",
-    "INSERT INTO shop.numbers VALUES (1), (2), (3), (4), (5), (6), (7), (8)",
-    *(
-        "INSERT INTO shop.numbers SELECT n + (SELECT MAX(n) FROM shop.numbers) FROM shop.numbers"
-        for _ in range(6)
-    ),
-)
-NOTE = "REPEAT(CHAR(97 + n % 26), 100)"
-# No longer than what a full-text index takes.
-WORD = "REPEAT(CHAR(97 + n % 26), 20)"
-# Of each kind: columns and the end of the definition, then what is selected from the numbers.
-KINDS: dict[str, tuple[str, str]] = {
-    "plain": ("id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200)) COMMENT='a''b'", f"n, {NOTE}"),
-    "squeezed": (
-        "id INT PRIMARY KEY, note VARCHAR(200)) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8",
-        f"n, {NOTE}",
-    ),
-    "parted": (
-        "id INT PRIMARY KEY, note VARCHAR(200)) PARTITION BY HASH (id) PARTITIONS 3",
-        f"n, {NOTE}",
-    ),
-    "texts": ("id INT PRIMARY KEY, note TEXT, FULLTEXT KEY words (note))", f"n, {WORD}"),
-    "odd-näme": ("id INT PRIMARY KEY, `odd``col` BLOB, t TIMESTAMP(3) NULL)", f"n, {NOTE}, NULL"),
-}
-GENERATED = (
-    "CREATE TABLE shop.made (id INT PRIMARY KEY, twice INT AS (id * 2) STORED,"
-    " half INT AS (id DIV 2) VIRTUAL, KEY halves (half))",
-    "INSERT INTO shop.made (id) SELECT n FROM shop.numbers",
-    "CREATE TABLE shop.altered (id INT PRIMARY KEY)",
-    "INSERT INTO shop.altered SELECT n FROM shop.numbers",
-    "ALTER TABLE shop.altered ADD COLUMN later INT DEFAULT 7, ALGORITHM=INSTANT",
-    "CREATE TABLE shop.parents (id INT PRIMARY KEY)",
-    "INSERT INTO shop.parents SELECT n FROM shop.numbers",
-    "CREATE TABLE shop.children (id INT PRIMARY KEY, parent INT, boss INT,"
-    " CONSTRAINT of_parent FOREIGN KEY (parent) REFERENCES parents (id),"
-    " CONSTRAINT of_boss FOREIGN KEY (boss) REFERENCES children (id))",
-    "INSERT INTO shop.children SELECT n, n, NULL FROM shop.numbers",
-)
-ALL = [*KINDS, "made", "altered", "parents", "children", "pages"]
-COMPRESSED = {"mysql": "COMPRESSION='zlib'", "mariadb": "`PAGE_COMPRESSED`=1"}
-# MySQL alone has them.
-IN_TABLESPACE = (
-    "CREATE TABLESPACE room ADD DATAFILE 'room.ibd'",
-    "CREATE TABLE shop.roomed (id INT PRIMARY KEY) TABLESPACE room",
-    "INSERT INTO shop.roomed SELECT n FROM shop.numbers",
-)
 
 
 @pytest.fixture(scope="module", params=PRODUCTS)
@@ -85,18 +40,8 @@ def product(
 ) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("tables") / "data"
     with serving(request.param, folder, binlog=False) as product:
-        product.run(*(f"CREATE DATABASE {schema}" for schema in SCHEMAS), *NUMBERS)
-        for name, (columns, values) in KINDS.items():
-            product.run(
-                f"CREATE TABLE shop.`{name}` ({columns}",
-                f"INSERT INTO shop.`{name}` SELECT {values} FROM shop.numbers",
-            )
-        product.run(
-            *GENERATED,
-            "CREATE TABLE shop.pages (id INT PRIMARY KEY, note VARCHAR(200))"
-            f" {COMPRESSED[product.name]}",
-            f"INSERT INTO shop.pages SELECT n, {NOTE} FROM shop.numbers",
-        )
+        product.run(*(f"CREATE DATABASE {schema}" for schema in SCHEMAS))
+        product.run(*statements_for(product.name))
         product.run(
             *(
                 f"GRANT {', '.join(NEEDED_TO_MAKE_TABLES)} ON {schema}.* TO bk@'127.0.0.1'"
@@ -127,6 +72,15 @@ def content(product: Product, table: str) -> list[tuple[Any, ...]]:
     return product.run(f"SELECT * FROM {table} ORDER BY id")
 
 
+def named(name: str) -> str:
+    return f"shop.{quoted(name)}"
+
+
+def present(product: Product) -> set[str]:
+    """Return what is in the schema as long as nothing is restored, or everything is."""
+    return {*names_of(product.name), "numbers", *(() if product.is_mysql else ("tickets",))}
+
+
 def tables(product: Product, schema: str) -> set[str]:
     return {row[0] for row in product.run(f"SHOW TABLES FROM {schema}")}
 
@@ -137,20 +91,21 @@ def log() -> str:
 
 
 def test_every_kind_of_table_comes_back(product: Product, label: str, settings: Settings) -> None:
-    before = {name: content(product, f"shop.`{name}`") for name in ALL}
-    definitions = {name: product.run(f"SHOW CREATE TABLE shop.`{name}`") for name in ALL}
+    names = names_of(product.name)
+    before = {name: content(product, named(name)) for name in names}
+    definitions = {name: product.run(f"SHOW CREATE TABLE {named(name)}") for name in names}
     product.run(
-        "SET foreign_key_checks = 0", *(f"DROP TABLE shop.`{name}`" for name in reversed(ALL))
+        "SET foreign_key_checks = 0", *(f"DROP TABLE {named(name)}" for name in reversed(names))
     )
-    words = [word for name in ALL for word in ("--table", f"shop.{name}")]
+    words = [word for name in names for word in ("--table", named(name))]
     ended = restore(label, *words, "--to-instance", "bank-1")
     assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
-    for name in ALL:
-        assert content(product, f"shop.`{name}`") == before[name], name
-        assert product.run(f"SHOW CREATE TABLE shop.`{name}`") == definitions[name], name
-        checked = product.run(f"CHECK TABLE shop.`{name}` EXTENDED")
+    for name in names:
+        assert content(product, named(name)) == before[name], name
+        assert product.run(f"SHOW CREATE TABLE {named(name)}") == definitions[name], name
+        checked = product.run(f"CHECK TABLE {named(name)} EXTENDED")
         assert [row[-1] for row in checked if row[2] == "status"] == ["OK"], name
-    assert tables(product, "shop") == {*ALL, "numbers"}
+    assert tables(product, "shop") == present(product)
     if product.is_mysql:
         assert "shop.plain: by its files" in log()
         assert "shop.texts: row by row: its full-text index" in log()
@@ -181,7 +136,7 @@ def test_a_table_that_is_there_is_kept_or_refused(product: Product, label: str) 
     assert product.run(f"SELECT DISTINCT note FROM shop.{kept}") == [("new",)]
     assert product.run("SELECT COUNT(DISTINCT note) FROM shop.plain") == [(26,)]
     product.run(f"DROP TABLE shop.{kept}")
-    assert tables(product, "shop") == {*ALL, "numbers"}
+    assert tables(product, "shop") == present(product)
 
 
 def test_a_connection_lost_in_the_renaming_leaves_its_result_unknown(
@@ -229,17 +184,18 @@ def test_rows_go_where_files_cannot(
 ) -> None:
     if not product.is_mysql:
         pytest.skip("each comes so into a MariaDB, see above")
-    before = {name: content(product, f"shop.`{name}`") for name in ALL}
+    names = names_of(product.name)
+    before = {name: content(product, named(name)) for name in names}
     monkeypatch.setattr("backups.table_restores.ways._why_not_files", lambda *given: "a test")
-    words = [word for name in ALL for word in ("--table", f"shop.{name}")]
+    words = [word for name in names for word in ("--table", named(name))]
     ended = restore(label, *words, "--to-instance", "bank-1", "--replace")
     assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
     assert "shop.plain: row by row: a test" in log()
-    for name in ALL:
-        assert content(product, f"shop.`{name}`") == before[name], name
+    for name in names:
+        assert content(product, named(name)) == before[name], name
     kept = [name for name in tables(product, "shop") if "_before_" in name]
-    assert len(kept) == len(ALL)
-    product.run("SET foreign_key_checks = 0", *(f"DROP TABLE shop.`{name}`" for name in kept))
+    assert len(kept) == len(names)
+    product.run("SET foreign_key_checks = 0", *(f"DROP TABLE {named(name)}" for name in kept))
 
 
 def test_a_file_of_sql_can_be_loaded(product: Product, label: str, tmp_path: Path) -> None:
@@ -258,7 +214,7 @@ def test_a_file_of_sql_can_be_loaded(product: Product, label: str, tmp_path: Pat
         subprocess.run([*client, *account], stdin=source, check=True)
     product.run("DROP USER loader@'127.0.0.1'")
     for name in ("odd-näme", "made"):
-        assert content(product, f"other.`{name}`") == content(product, f"shop.`{name}`")
+        assert content(product, f"other.`{name}`") == content(product, named(name))
         product.run(f"DROP TABLE other.`{name}`")
 
 
