@@ -25,6 +25,11 @@ def named_schedule(name: str) -> BackupSchedule:
     return named(BackupSchedule.objects.all(), name, "schedule", "the Django admin")
 
 
+def planned_words(schedule: BackupSchedule) -> str:
+    """Return the kind of its backups, or what it does instead of backups."""
+    return str(schedule.get_operation_display()).lower() if schedule.proves else schedule.kind
+
+
 def rhythm_words(schedule: BackupSchedule) -> str:
     if schedule.after is not None:
         return schedule.chain_words
@@ -65,7 +70,7 @@ def count_unfit(
     pairs = [
         (schedule, instance.pk)
         for schedule in schedules
-        if schedule.enabled and schedule.stopped_by is None
+        if schedule.enabled and schedule.stopped_by is None and not schedule.proves
         for instance in coverage[schedule.pk]
     ]
     counts = {schedule.pk: 0 for schedule in schedules}
