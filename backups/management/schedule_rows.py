@@ -25,11 +25,6 @@ def named_schedule(name: str) -> BackupSchedule:
     return named(BackupSchedule.objects.all(), name, "schedule", "the Django admin")
 
 
-def planned_words(schedule: BackupSchedule) -> str:
-    """Return the kind of its backups, or what it does instead of backups."""
-    return str(schedule.get_operation_display()).lower() if schedule.proves else schedule.kind
-
-
 def rhythm_words(schedule: BackupSchedule) -> str:
     if schedule.after is not None:
         return schedule.chain_words

@@ -196,13 +196,13 @@ class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
             models.CheckConstraint(
                 condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
             ),
+            # One: each costs the form a query.
             models.CheckConstraint(
-                condition=Q(operation__in=[name for name, _ in PLANNED_OPERATIONS]),
-                name="backups_schedule_operation_valid",
-            ),
-            models.CheckConstraint(
-                condition=Q(proof_target__in=ProofTarget.values),
-                name="backups_schedule_proof_target_valid",
+                condition=Q(
+                    operation__in=[name for name, _ in PLANNED_OPERATIONS],
+                    proof_target__in=ProofTarget.values,
+                ),
+                name="backups_schedule_proof_valid",
             ),
         ]
         indexes = [
@@ -247,6 +247,12 @@ class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
         return next((before for before in self.predecessors if not before.enabled), None)
 
     @property
+    def planned_words(self) -> str:
+        """The kind of its backups, or what it does instead of backups."""
+        words = self.get_operation_display() if self.proves else self.get_kind_display()
+        return str(words).lower()
+
+    @property
     def kinds(self) -> frozenset[str]:
         """The kinds of backups that it plans."""
         if self.proves:
@@ -280,11 +286,7 @@ class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
                 faults["cron" if self.cron else "every_hours"] = f"{exc}. {exc.hint}".strip()
         if self.full_cron and self.after is None and "cron" not in faults:
             faults |= self._faults_of_fulls()
-        faults |= self.faults_of_proof(self.origin)
-        if not self.proves:
-            faults |= self._faults_of_choice()
-        elif self.at_window_end == AtWindowEnd.SLOW:
-            faults["at_window_end"] = "Only backups are limited to a rate."
+        faults |= self._faults_of_operation()
         lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
         for name in lengths:
             length = getattr(self, name)
@@ -319,6 +321,14 @@ class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
         if fault := fault_of_chain(self.pk, after.pk, links, {pk: name for pk, name, _ in rows}):
             return {"after": fault}
         return {}
+
+    def _faults_of_operation(self) -> dict[str, str]:
+        faults = self.faults_of_proof(self.origin)
+        if not self.proves:
+            return faults | self._faults_of_choice()
+        if self.at_window_end == AtWindowEnd.SLOW:
+            faults["at_window_end"] = "Only backups are limited to a rate."
+        return faults
 
     def _faults_of_choice(self) -> dict[str, str]:
         """Refuse a partial backup without tables, and tables for another kind."""

@@ -21,7 +21,13 @@ from backups.models import Backup, BackupCopy, BackupSchedule, Evidence, Instanc
 from backups.models.repository import RepositoryKind
 from backups.parameters import VerifyParameters
 from backups.restores.drills import WantedTest, create_restore_test_job
-from backups.states import DrillPoint, Operation, ProofTarget
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    PROOFS,
+    DrillPoint,
+    Operation,
+    ProofTarget,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -50,6 +56,8 @@ def create_proof_job(
     requested_by: User | None = None,
 ) -> Job:
     """Request what a schedule plans for an instance, or for one backup of it."""
+    if occurrence is None and _is_proving(instance):
+        raise Refused(f"a verify or a restore test of {instance.name} is queued or running")
     target = ProofTarget(schedule.proof_target)
     if schedule.operation == Operation.VERIFY:
         return create_copy_job(
@@ -66,6 +74,11 @@ def create_proof_job(
         copy = first_to_read(copies[0], copies)
     wanted = WantedTest(instance, point, copy, occurrence=occurrence)
     return create_restore_test_job(wanted, requested_by=requested_by)
+
+
+def _is_proving(instance: Instance) -> bool:
+    active = Job.objects.filter(operation__in=PROOFS, status__in=ACTIVE_JOB_STATUSES)
+    return active.filter(instance=instance).exists()
 
 
 def against_their_copy(jobs: Iterable[Job]) -> set[int]:

@@ -11,7 +11,6 @@ from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
     clock,
     count_unfit,
-    planned_words,
     punctuality,
     punctuality_words,
     rhythm_words,
@@ -47,7 +46,7 @@ class Command(MooringCommand):
         rows = [
             (
                 schedule.name,
-                planned_words(schedule),
+                schedule.planned_words,
                 rhythm_words(schedule),
                 schedule_state(schedule, at),
                 schedule.chain_words or clock(schedule.next_due_at),

@@ -15,7 +15,6 @@ from backups.management.schedule_rows import (
     named_schedule,
     next_runs,
     not_reached_words,
-    planned_words,
     punctuality,
     punctuality_words,
     rhythm_words,
@@ -99,7 +98,7 @@ def _offsets(schedule: BackupSchedule, covered: Sequence[Instance]) -> dict[str,
 
 def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:
     lines = [
-        f"{schedule.name}: {planned_words(schedule)}, {rhythm_words(schedule)}, "
+        f"{schedule.name}: {schedule.planned_words}, {rhythm_words(schedule)}, "
         f"{schedule_state(schedule, at)}",
         f"window {format_duration(schedule.window)}, late after "
         f"{format_duration(schedule.grace)}; the last 30 days: {punctual}",
@@ -123,7 +122,7 @@ def _table_of_runs(schedule: BackupSchedule, runs: Sequence[DueTime]) -> Table:
         (
             f"{run.local:%Y-%m-%d %H:%M %Z}",
             f"{run.at:%Y-%m-%d %H:%M}Z",
-            planned_words(schedule) if schedule.proves else schedule.kind_of(run),
+            schedule.planned_words if schedule.proves else schedule.kind_of(run),
             run.note,
         )
         for run in runs
