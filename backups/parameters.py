@@ -128,8 +128,6 @@ class RestoreTestParameters(Parameters):
     range_to: str | None = None
     # Why it is tested as it is, although it was to go to a moment.
     not_replayed: str | None = None
-    # The schedule that requested it; None: a person did.
-    schedule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

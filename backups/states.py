@@ -34,6 +34,15 @@ class DrillPoint(models.TextChoices):
     NEWEST = "newest", "The newest moment"
 
 
+class ProofTarget(models.TextChoices):
+    """What a planned verify or restore test reads."""
+
+    BACKUP = "backup", "The newest restorable backup"
+    ANY = "any", "A random restorable backup"
+    RANDOM = "random", "A random moment"  # of the recoverable ranges: a drill
+    NEWEST = "newest", "The newest moment"  # a drill as well
+
+
 class BackupKind(models.TextChoices):
     """How much of the instance a backup holds, and whether it stands alone."""
 
@@ -43,6 +52,12 @@ class BackupKind(models.TextChoices):
     PARTIAL = "partial", "Partial"  # chosen tables only
     TTS = "tts", "Transportable"  # chosen tables, for import into a running instance
 
+
+# What a schedule plans; the last two prove backups.
+PROOFS = (Operation.VERIFY, Operation.RESTORE_TEST)
+PLANNED_OPERATIONS = [(each.value, each.label) for each in (Operation.BACKUP, *PROOFS)]
+# Those that only a server can reach.
+MOMENTS = (ProofTarget.RANDOM, ProofTarget.NEWEST)
 
 # Requested instead of a kind: a full or an incremental backup, whichever is due.
 AUTO = "auto"
@@ -254,6 +269,8 @@ class WaitReason(models.TextChoices):
     NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
     HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"
     SUPERSEDED = "superseded", "A later occurrence replaced it"
+    NO_RESULT = "no_result", "Not proven, for a reason that is not the copy's"
+    NOTHING_TO_PROVE = "nothing_to_prove", "There is no restorable backup"
     PREDECESSOR = "predecessor", "The run that it follows did not succeed"
     FAILED = "failed", "An attempt failed"
     WILL_NOT_FIT = "will_not_fit", "It would not end within its window"

@@ -32,7 +32,6 @@ from backups.jobs import wake
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.opened_tables import session
-from backups.restores import due as due_tests
 from backups.retention import binlogs, expiry, pruning, renewal
 from backups.running import samples
 from backups.schedules import copies, tick
@@ -196,14 +195,6 @@ def check_segments() -> None:
 def judge_recoverability() -> None:
     """Compute from when to when the instances with a binlog archive are recoverable."""
     coverage.judge_due(now())
-
-
-@shared_task(ignore_result=True)
-@alone
-@records_heartbeat
-def start_restore_tests() -> None:
-    """Request the restore test that is due by a schedule."""
-    due_tests.start_restore_tests(now())
 
 
 @shared_task(ignore_result=True)

@@ -19,6 +19,7 @@ from alerts.facts.load_instances import (
 )
 from alerts.facts.load_jobs import build_active_jobs, build_failures
 from alerts.facts.load_occurrences import build_late, build_missed
+from alerts.facts.load_proofs import build_unproven
 from alerts.facts.load_recoverable import load_recoverable
 from alerts.facts.load_site import load_site_facts
 from alerts.facts.load_spread import build_spread
@@ -55,6 +56,7 @@ def load_fleet_facts(
     facts += build_active_jobs(now, belongings, history)
     facts += build_late(now, belongings)
     facts += build_missed(now, belongings)
+    facts += build_unproven(now, belongings)
     facts += build_forecasts(now, belongings, history)
     facts += build_evidence(now, belongings)
     facts += build_drills(now, belongings)

@@ -15,7 +15,7 @@ from backups.models import BackupSchedule, Instance
 from backups.models.schedule import PREDECESSORS
 from backups.schedule import longest_pause
 from backups.schedules.coverage import covering_schedules
-from backups.states import BackupKind
+from backups.states import BackupKind, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,14 @@ class Belonging:
         self, key: str, instance_id: int, *, name: str = "", **more: int | str | None
     ) -> Subject:
         """Return the instance, or something that belongs to it, as a subject."""
+        covering = frozenset(schedule.id for schedule in self.schedules)
+        own = more.get("schedule_id")
         return Subject(
             key=key,
             name=name or self.name,
             instance_id=instance_id,
-            schedule_ids=frozenset(schedule.id for schedule in self.schedules),
+            # One that plans verifies or restore tests does not cover the instance.
+            schedule_ids=covering | {own} if isinstance(own, int) else covering,
             group_ids=self.group_ids,
             **more,  # type: ignore[arg-type]
         )
@@ -73,7 +76,8 @@ def load_belonging(names: Mapping[int, str], now: datetime) -> dict[int, Belongi
 
 
 def _load_schedules(now: datetime) -> dict[int, CoveringSchedule]:
-    enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
+    enabled = BackupSchedule.objects.filter(enabled=True, operation=Operation.BACKUP)
+    enabled = enabled.select_related(PREDECESSORS)
     return {
         row.pk: CoveringSchedule(
             row.pk,

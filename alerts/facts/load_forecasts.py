@@ -16,6 +16,7 @@ from alerts.facts.run import UnfitFacts
 from backups.models import BackupSchedule
 from backups.models.schedule import PREDECESSORS, WhenUnfit
 from backups.schedules.forecasts import forecast_next
+from backups.states import Operation
 
 # The share of its window that a run usually takes, from which on it is worth a forecast.
 SUSPECT = 0.5
@@ -25,7 +26,8 @@ def build_forecasts(
     now: datetime, belongings: Belongings, history: History
 ) -> Iterator[UnfitFacts]:
     """Yield the runs that will not fit; those of unknown length are left out."""
-    enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
+    enabled = BackupSchedule.objects.filter(enabled=True, operation=Operation.BACKUP)
+    enabled = enabled.select_related(PREDECESSORS)
     schedules = {schedule.pk: schedule for schedule in enabled if schedule.stopped_by is None}
     pairs = [
         (schedules[covering.id], pk)

@@ -21,6 +21,7 @@ from backups.schedule import may_retry
 from backups.states import (
     CHOSEN_KINDS,
     OPEN_OCCURRENCE_STATUSES,
+    PROOFS,
     BackupKind,
     JobStatus,
     Operation,
@@ -38,13 +39,17 @@ _OCCURRENCE = (
 def build_failures(
     now: datetime, belongings: Belongings, held_jobs: Collection[int] = ()
 ) -> Iterator[FailureFacts]:
-    """Yield the newest failure or refusal per operation and kind without a later success."""
+    """Yield the newest failure or refusal per operation and kind without a later success.
+
+    Of a planned verify or restore test that was not done the run has facts: ``load_proofs``.
+    """
     recent = Q(ended_at__gte=now - HORIZON) | Q(pk__in=list(held_jobs))
     failed = Job.objects.filter(
         recent,
         _not_cancelled_by_a_person(),
         _not_refused_to_a_person(),
         _without_evidence(),
+        ~Q(occurrence__schedule__operation__in=PROOFS),
         status__in=[
             JobStatus.FAILED,
             JobStatus.REFUSED,

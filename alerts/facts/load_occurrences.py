@@ -1,4 +1,4 @@
-"""Which planned runs are late, and which were missed?
+"""Which planned backups are late, and which were missed?
 
 A fixed number of queries for any number of instances, each by a status index.
 """
@@ -20,6 +20,7 @@ from backups.states import (
     BackupKind,
     JobStatus,
     OccurrenceStatus,
+    Operation,
     WaitReason,
 )
 
@@ -39,6 +40,7 @@ def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
         attempts__lte=1,
         late_after__lte=now,
         instance__in=list(belongings),
+        schedule__operation=Operation.BACKUP,
     )
     newest: dict[tuple[int, int], Columns] = {}
     for row in read_columns(waiting.order_by("due_at", "id"), *_OCCURRENCE):
@@ -70,6 +72,7 @@ def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]
         due_at__gte=now - HORIZON,
         instance__in=list(belongings),
         schedule__enabled=True,
+        schedule__operation=Operation.BACKUP,
     ).filter(~_has_later_run(), ~_has_later_backup())
     runs: dict[tuple[int, int], list[Columns]] = {}
     for row in read_columns(missed.order_by("-due_at", "-id"), *_OCCURRENCE):

@@ -68,6 +68,22 @@ class MissedFacts(Facts):
 
 
 @dataclass(frozen=True, slots=True)
+class UnprovenFacts(Facts):
+    """Planned verifies or restore tests that were not done, without a later one that was."""
+
+    occurrence_id: int
+    operation: str
+    # The newest of them, and the first.
+    due_at: datetime
+    since: datetime
+    # Whether its window closed before it began; else it was refused, lost or stopped.
+    missed: bool
+    reason: str = ""
+    detail: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class UnfitFacts(Facts):
     """The next run of a schedule for an instance, which will probably not fit its window."""
 

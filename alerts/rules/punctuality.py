@@ -17,7 +17,7 @@ def check_late(facts: LateFacts, limits: Limits) -> Finding | None:
     waited = format_duration(facts.now - facts.due_at)
     return Finding(
         message=f"due at {moment(facts.due_at)}, not started after {waited}"
-        f"{_because(facts.reason, facts.detail)}; the window closes at "
+        f"{because(facts.reason, facts.detail)}; the window closes at "
         f"{moment(facts.missed_after)}",
         severity=Severity.NOTICE if facts.reason == WaitReason.PAUSED else None,
         facts={
@@ -34,7 +34,7 @@ def check_missed(facts: MissedFacts, limits: Limits) -> Finding | None:
     times = f", {facts.count} in a row" if facts.count > 1 else ""
     return Finding(
         message=f"the run due at {moment(facts.due_at)} was missed{times}"
-        f"{_because(facts.reason, facts.detail)}",
+        f"{because(facts.reason, facts.detail)}",
         severity=MILDER.get(facts.reason),
         facts={
             "occurrence": facts.occurrence_id,
@@ -64,7 +64,7 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _because(reason: str, detail: str) -> str:
+def because(reason: str, detail: str) -> str:
     if not reason:
         return f": {detail}" if detail else ": reason unknown"
     label = WaitReason(reason).label

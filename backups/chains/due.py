@@ -28,7 +28,9 @@ RETRY_AFTER = timedelta(days=1)
 
 def consolidate_chains(now: datetime) -> int:
     """Request the consolidations that are due; return how many."""
-    schedules = BackupSchedule.objects.filter(enabled=True, paused_at=None, origin=Origin.MANAGED)
+    schedules = BackupSchedule.objects.filter(
+        enabled=True, paused_at=None, origin=Origin.MANAGED, operation=Operation.BACKUP
+    )
     jobs = [
         job
         for schedule in schedules.order_by("id")

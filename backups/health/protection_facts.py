@@ -169,8 +169,9 @@ def next_run(schedules: Sequence[BackupSchedule]) -> datetime | None:
 
 
 def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
-    """Return the enabled schedules that have runs for each instance, by name."""
-    general = list(BackupSchedule.objects.filter(enabled=True, covers_all=True))
+    """Return the enabled schedules of backups that have runs for each instance, by name."""
+    backing_up = BackupSchedule.objects.filter(enabled=True, operation=Operation.BACKUP)
+    general = list(backing_up.filter(covers_all=True))
     ties: dict[int, set[int]] = {pk: {schedule.pk for schedule in general} for pk in ids}
     for field, path in _PATHS.items():
         through = getattr(BackupSchedule, field).through
@@ -178,7 +179,7 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
         for schedule_id, instance_id in rows.values_list("backupschedule", path):
             ties[instance_id].add(schedule_id)
     wanted = set().union(*ties.values()) if ties else set()
-    enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
+    enabled = backing_up.select_related(PREDECESSORS)
     schedules = enabled.in_bulk(list(wanted))
     after = {pk: schedule.after_id for pk, schedule in schedules.items()}
     return {
@@ -236,7 +237,10 @@ def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
         Q(late_at__isnull=False) | Q(reason=WaitReason.INSTANCE_UNREACHABLE)
     )
     bad = Occurrence.objects.filter(
-        Q(status__in=_BAD) | waiting, instance__in=ids, due_at__gte=now - SLIPS_COUNT
+        Q(status__in=_BAD) | waiting,
+        instance__in=ids,
+        due_at__gte=now - SLIPS_COUNT,
+        schedule__operation=Operation.BACKUP,
     ).select_related("schedule")
     newest = {
         (occurrence.instance_id, occurrence.schedule_id): occurrence

@@ -13,7 +13,7 @@ from backups.models import Instance, Job
 from backups.states import Operation
 
 # Other jobs that a schedule leads to do not name it.
-_OF_SCHEDULES = frozenset({Operation.BACKUP, Operation.RESTORE_TEST})
+_OF_SCHEDULES = frozenset({Operation.BACKUP, Operation.VERIFY, Operation.RESTORE_TEST})
 
 
 def hooks_for(job: Job) -> list[Hook]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backups.engines.clone import CloneOptions
@@ -13,7 +12,7 @@ from backups.jobs.copying import create_copying_job, target_of
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Job
 from backups.models.catalog import Origin
-from backups.parameters import BackupParameters, RestoreTestParameters, parameters_of
+from backups.parameters import BackupParameters, parameters_of
 from backups.states import KindCause, Operation
 
 if TYPE_CHECKING:
@@ -70,9 +69,6 @@ def rerun(job: Job, *, requested_by: User) -> Job:
             requested_by=requested_by,
         )
     assert job.copy is not None
-    if isinstance(asked, RestoreTestParameters):
-        # A person requests it now.
-        asked = replace(asked, schedule=None)
     if job.operation == Operation.CONSOLIDATE:
         return create_consolidate_job(job.copy, requested_by=requested_by)
     if job.operation == Operation.COPY:

@@ -182,11 +182,13 @@ def create_copy_job(
     actor: str = "",
     parameters: Parameters | None = None,
     repositories: Sequence[Repository] = (),
+    occurrence: Occurrence | None = None,
     wake: bool = True,
 ) -> Job:
     """Request an operation on a copy: verify, restore, restore test, consolidation or purge.
 
-    ``repositories`` are those it works in, if not the one of the copy.
+    ``repositories`` are those it works in, if not the one of the copy. ``occurrence`` is the
+    planned run that it is an attempt at.
     """
     backup = copy.backup
     if copy.status == CopyStatus.PURGED:
@@ -207,7 +209,10 @@ def create_copy_job(
         kind=backup.kind,
         engine=backup.engine,
         parameters=(parameters or default_parameters(operation)).write(),
+        occurrence=occurrence,
     )
+    if occurrence is not None:
+        actor = f"schedule {occurrence.schedule.name}"
     return _create(job, requested_by, wake, repositories or [copy.repository], actor)
 
 

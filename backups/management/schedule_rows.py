@@ -65,7 +65,7 @@ def count_unfit(
     pairs = [
         (schedule, instance.pk)
         for schedule in schedules
-        if schedule.enabled and schedule.stopped_by is None
+        if schedule.enabled and schedule.stopped_by is None and not schedule.proves
         for instance in coverage[schedule.pk]
     ]
     counts = {schedule.pk: 0 for schedule in schedules}

@@ -22,7 +22,17 @@ _COLUMNS = tuple(
     if field.editable and not field.primary_key and not field.name.startswith("paused_")
 )
 # What the first lines of the command have said.
-_SHOWN_BEFORE = ("name", "kind", "enabled", "cron", "time_zone", "full_cron", "window", "grace")
+_SHOWN_BEFORE = (
+    "name",
+    "operation",
+    "kind",
+    "enabled",
+    "cron",
+    "time_zone",
+    "full_cron",
+    "window",
+    "grace",
+)
 
 
 def settings_fields(schedule: BackupSchedule) -> dict[str, object]:
@@ -67,8 +77,6 @@ def _differs(schedule: BackupSchedule, field: models.Field[Any, Any]) -> bool:
         return schedule.after is not None
     if field.name == "slow_bytes_per_s":
         return schedule.at_window_end == AtWindowEnd.SLOW
-    if field.name == "restore_test_days":
-        return bool(schedule.restore_tests)
     return bool(getattr(schedule, field.name) != field.get_default())
 
 

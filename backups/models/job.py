@@ -29,7 +29,6 @@ UNATTENDED = (
     | Q(operation=Operation.PURGE, parameters__retention=True)
     # The delay of a marked copy was over.
     | Q(operation=Operation.PURGE, parameters__deletion__isnull=False)
-    | Q(operation=Operation.RESTORE_TEST, parameters__schedule__isnull=False)
 )
 # A cancelled job, or a refusal that a person was shown, must not hide the failure before it.
 WITHOUT_RESULT = Q(status=JobStatus.CANCELLED) | (Q(status=JobStatus.REFUSED) & ~UNATTENDED)

@@ -16,6 +16,7 @@ from backups.exceptions import BadInput
 from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.pace import PaceSettings
+from backups.models.proof_settings import ProofSettings
 from backups.models.repository import Repository
 from backups.models.retention import RetentionSettings
 from backups.pacing.hours import MOST_BYTES_PER_S
@@ -28,7 +29,14 @@ from backups.schedule import (
     check_rhythm,
     fault_of_chain,
 )
-from backups.states import AUTO, LINK_KINDS, PLANNED_KINDS, BackupKind, DrillPoint
+from backups.states import (
+    AUTO,
+    LINK_KINDS,
+    PLANNED_KINDS,
+    PLANNED_OPERATIONS,
+    BackupKind,
+    ProofTarget,
+)
 from backups.table_names.choice import read_choice
 
 
@@ -69,8 +77,8 @@ class AfterRun(models.TextChoices):
 PREDECESSORS = "__".join(["after"] * MOST_PREDECESSORS)
 
 
-class BackupSchedule(PaceSettings, RetentionSettings):
-    """What to back up, when, where to, and how long to keep it."""
+class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
+    """What to back up, when, where to, and how long to keep it; or which backups to prove, when."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
     # Managed: Mooring runs it. Observed: another scheduler does, and Mooring monitors it.
@@ -143,11 +151,6 @@ class BackupSchedule(PaceSettings, RetentionSettings):
     consolidate_after = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
-    # Where the restore tests that it starts go to; blank: it starts none.
-    restore_tests = models.CharField(max_length=10, choices=DrillPoint.choices, blank=True)
-    restore_test_days = models.PositiveSmallIntegerField(
-        default=7, validators=[MinValueValidator(1), MaxValueValidator(366)]
-    )
     # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)
 
@@ -193,6 +196,14 @@ class BackupSchedule(PaceSettings, RetentionSettings):
             models.CheckConstraint(
                 condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
             ),
+            # One: each costs the form a query.
+            models.CheckConstraint(
+                condition=Q(
+                    operation__in=[name for name, _ in PLANNED_OPERATIONS],
+                    proof_target__in=ProofTarget.values,
+                ),
+                name="backups_schedule_proof_valid",
+            ),
         ]
         indexes = [
             models.Index(fields=["next_due_at"], name="backups_schedule_next_due"),
@@ -236,8 +247,16 @@ class BackupSchedule(PaceSettings, RetentionSettings):
         return next((before for before in self.predecessors if not before.enabled), None)
 
     @property
+    def planned_words(self) -> str:
+        """The kind of its backups, or what it does instead of backups."""
+        words = self.get_operation_display() if self.proves else self.get_kind_display()
+        return str(words).lower()
+
+    @property
     def kinds(self) -> frozenset[str]:
         """The kinds of backups that it plans."""
+        if self.proves:
+            return frozenset()
         usual = {BackupKind.FULL, BackupKind.INCREMENTAL} if self.kind == AUTO else {self.kind}
         return frozenset(map(str, usual | ({BackupKind.FULL} if self.full_cron else set())))
 
@@ -267,7 +286,7 @@ class BackupSchedule(PaceSettings, RetentionSettings):
                 faults["cron" if self.cron else "every_hours"] = f"{exc}. {exc.hint}".strip()
         if self.full_cron and self.after is None and "cron" not in faults:
             faults |= self._faults_of_fulls()
-        faults |= self._faults_of_choice()
+        faults |= self._faults_of_operation()
         lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
         for name in lengths:
             length = getattr(self, name)
@@ -293,6 +312,8 @@ class BackupSchedule(PaceSettings, RetentionSettings):
     def _faults_of_chain(self, after: BackupSchedule) -> dict[str, str]:
         if self.full_cron:
             return {"full_cron": "A schedule that runs after another has no times of its own."}
+        if after.proves and not self.proves:
+            return {"after": "A backup cannot run after a verify or a restore test."}
         if self.origin == Origin.OBSERVED:
             return {"after": "An observed schedule is started by its own tool, not after another."}
         rows = list(BackupSchedule.objects.values_list("pk", "name", "after"))
@@ -300,6 +321,14 @@ class BackupSchedule(PaceSettings, RetentionSettings):
         if fault := fault_of_chain(self.pk, after.pk, links, {pk: name for pk, name, _ in rows}):
             return {"after": fault}
         return {}
+
+    def _faults_of_operation(self) -> dict[str, str]:
+        faults = self.faults_of_proof(self.origin)
+        if not self.proves:
+            return faults | self._faults_of_choice()
+        if self.at_window_end == AtWindowEnd.SLOW:
+            faults["at_window_end"] = "Only backups are limited to a rate."
+        return faults
 
     def _faults_of_choice(self) -> dict[str, str]:
         """Refuse a partial backup without tables, and tables for another kind."""

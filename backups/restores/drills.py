@@ -25,7 +25,7 @@ from backups.catalog.preferred import first_to_read
 from backups.exceptions import MooringError, Refused
 from backups.health.usable import usable_copies, whole_copies
 from backups.jobs.request import create_copy_job
-from backups.models import BackupCopy, BinlogArchive, Instance, Job
+from backups.models import BackupCopy, BinlogArchive, Instance, Job, Occurrence
 from backups.parameters import RestoreTestParameters
 from backups.states import DrillPoint, Operation
 
@@ -45,8 +45,8 @@ class WantedTest:
     copy: BackupCopy | None = None
     repository: str | None = None
     mysqld: str = ""
-    # Blank: a person requests it.
-    schedule: str = ""
+    # None: a person requests it.
+    occurrence: Occurrence | None = None
 
 
 def create_restore_test_job(
@@ -68,14 +68,13 @@ def create_restore_test_job(
         range_from=drawn.span.from_at.isoformat() if drawn is not None else None,
         range_to=drawn.span.to_at.isoformat() if drawn is not None else None,
         not_replayed=why_not,
-        schedule=wanted.schedule or None,
     )
     return create_copy_job(
         Operation.RESTORE_TEST,
         copy,
         parameters=parameters,
         requested_by=requested_by,
-        actor=f"schedule {wanted.schedule}" if wanted.schedule else "",
+        occurrence=wanted.occurrence,
         wake=wake,
     )
 

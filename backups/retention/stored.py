@@ -146,7 +146,9 @@ def unhealthy_runs(instances: Collection[int] | None) -> dict[tuple[int, int], s
         due_at__gt=OuterRef("due_at"),
         status__in=CONCLUSIVE,
     )
-    bad = Occurrence.objects.filter(~Exists(newer), status__in=UNHEALTHY)
+    bad = Occurrence.objects.filter(
+        ~Exists(newer), status__in=UNHEALTHY, schedule__operation=Operation.BACKUP
+    )
     if instances is not None:
         bad = bad.filter(instance__in=instances)
     rows = bad.order_by().values_list("schedule", "instance", "status")

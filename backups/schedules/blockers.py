@@ -35,13 +35,13 @@ def blocker_of(occurrence: Occurrence, context: ScheduleContext) -> Blocker | No
         # Later due times are not planned yet, and the newest of them is to start instead.
         # The reason this one has waited for so far is kept.
         return Blocker(WaitReason(occurrence.reason), occurrence.detail, context.now + SOON)
-    if running := context.busy.get(instance.pk):
+    if running := context.in_the_way(occurrence):
         return Blocker(WaitReason.PREVIOUS_RUNNING, running)
     active = context.active[schedule.pk]
     if schedule.max_jobs is not None and active >= schedule.max_jobs:
         detail = f"{active} of at most {schedule.max_jobs} jobs of {schedule.name} are active"
         return Blocker(WaitReason.LIMIT, detail)
-    return _refusal(occurrence, context)
+    return None if schedule.proves else _refusal(occurrence, context)
 
 
 def repositories_of(occurrence: Occurrence, context: ScheduleContext) -> list[Repository]:

@@ -21,7 +21,8 @@ from backups.models.catalog import Origin
 from backups.norms import DEPTH
 from backups.schedules.expected import expected_duration
 from backups.schedules.make_up import load_overdue_fulls
-from backups.states import ACTIVE_JOB_STATUSES, OccurrenceStatus, Operation
+from backups.schedules.proof_jobs import against_their_copy
+from backups.states import ACTIVE_JOB_STATUSES, PROOFS, JobStatus, OccurrenceStatus, Operation
 
 # Runs of a few seconds vary by as much again without significance.
 TOLERANCE = timedelta(minutes=1)
@@ -43,14 +44,33 @@ class ScheduleContext:
     repositories: dict[int, list[Repository]]
     only_repository: Repository | BadInput | None
     copy_queue_served: bool
+    transfer_queue_served: bool = True
+    # By instance: the verify or restore test that is pending or running.
+    proving: dict[int, str] = field(default_factory=dict)
+    # Failed jobs of proofs that have found a fault.
+    refuting: set[int] = field(default_factory=set)
     histories: dict[int, ObservedHistory] = field(default_factory=dict)
     # By occurrence: why it takes a full backup instead of its kind.
     overdue_fulls: dict[int, str] = field(default_factory=dict)
 
     def starting(self, occurrence: Occurrence) -> None:
         """Count an occurrence that starts now against those decided after it."""
-        self.busy[occurrence.instance_id] = "another backup starts now"
+        if occurrence.schedule.proves:
+            self.proving[occurrence.instance_id] = "another verify or restore test starts now"
+        else:
+            self.busy[occurrence.instance_id] = "another backup starts now"
         self.active[occurrence.schedule_id] += 1
+
+    def in_the_way(self, occurrence: Occurrence) -> str:
+        """Return which job of the instance has to end first; blank if none has."""
+        jobs = self.proving if occurrence.schedule.proves else self.busy
+        return jobs.get(occurrence.instance_id, "")
+
+    def queue_of(self, occurrence: Occurrence) -> tuple[str, bool]:
+        """Return the queue of its job, as people call it, and whether a worker consumes it."""
+        if occurrence.schedule.proves:
+            return "transfer", self.transfer_queue_served
+        return "backup", self.copy_queue_served
 
     def superseded(self, occurrence: Occurrence) -> bool:
         """Whether a later occurrence of the same schedule and instance is due."""
@@ -65,9 +85,10 @@ def load_context(
     occurrences: Sequence[Occurrence], now: datetime, down_since: datetime | None
 ) -> ScheduleContext:
     """Load the facts about ``occurrences`` in a constant number of queries."""
-    schedules = {occurrence.schedule_id for occurrence in occurrences}
-    busy, active = _active_jobs()
-    repositories = _repositories(schedules)
+    busy, proving, active = _active_jobs()
+    # A proof reads whichever copy there is.
+    backing_up = {run.schedule_id for run in occurrences if not run.schedule.proves}
+    repositories = _repositories(backing_up)
     return ScheduleContext(
         now,
         down_since,
@@ -75,8 +96,11 @@ def load_context(
         active,
         _newest(occurrences, now),
         repositories,
-        _only_repository() if len(repositories) < len(schedules) else None,
+        _only_repository() if len(repositories) < len(backing_up) else None,
         queue_is_served(QUEUES[Operation.BACKUP], now),
+        queue_is_served(QUEUES[Operation.RESTORE_TEST], now),
+        proving,
+        _refuting(occurrences),
         _histories(occurrences),
         load_overdue_fulls(occurrences),
     )
@@ -115,18 +139,33 @@ def lock_limited_schedules(occurrences: Iterable[Occurrence]) -> None:
         list(rows.order_by("pk").values_list("pk"))
 
 
-def _active_jobs() -> tuple[dict[int, str], Counter[int]]:
+def _active_jobs() -> tuple[dict[int, str], dict[int, str], Counter[int]]:
     active = Job.objects.filter(
-        status__in=ACTIVE_JOB_STATUSES, operation=Operation.BACKUP, origin=Origin.MANAGED
+        status__in=ACTIVE_JOB_STATUSES,
+        operation__in=(Operation.BACKUP, *PROOFS),
+        origin=Origin.MANAGED,
     )
     busy: dict[int, str] = {}
+    proving: dict[int, str] = {}
     counts: Counter[int] = Counter()
-    for pk, instance, status, schedule in active.values_list(
-        "pk", "instance_id", "status", "occurrence__schedule_id"
+    for pk, operation, instance, status, schedule in active.values_list(
+        "pk", "operation", "instance_id", "status", "occurrence__schedule_id"
     ):
-        busy[instance] = f"backup job {pk} is {status}"
+        held = proving if operation in PROOFS else busy
+        held[instance] = f"{Operation(operation).label.lower()} job {pk} is {status}"
         counts[schedule] += 1
-    return busy, counts
+    return busy, proving, counts
+
+
+def _refuting(occurrences: Sequence[Occurrence]) -> set[int]:
+    ended = [
+        occurrence.job
+        for occurrence in occurrences
+        if occurrence.schedule.proves
+        and occurrence.job is not None
+        and occurrence.job.status == JobStatus.FAILED
+    ]
+    return against_their_copy(ended) if ended else set()
 
 
 def _newest(occurrences: Sequence[Occurrence], now: datetime) -> dict[tuple[int, int], datetime]:

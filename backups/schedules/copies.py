@@ -41,7 +41,9 @@ def copy_wanted(now: datetime) -> int:
 
 def want_by_schedules(now: datetime) -> None:
     """Record which backups of schedules are to be copied, and from when on."""
-    schedules = BackupSchedule.objects.filter(enabled=True, copy_to__isnull=False).distinct()
+    schedules = BackupSchedule.objects.filter(
+        enabled=True, operation=Operation.BACKUP, copy_to__isnull=False
+    ).distinct()
     for schedule in schedules.prefetch_related("copy_to"):
         for target in schedule.copy_to.all():
             for backup in _without_copy(schedule, target, now):

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.models import BackupSchedule, Instance
 from backups.schedule import reached
-from backups.states import CHOSEN_KINDS
+from backups.states import CHOSEN_KINDS, Operation
 
 # The path from a row that ties a schedule to an object, to the instances.
 _PATHS: Mapping[str, str] = {
@@ -53,11 +53,12 @@ def count_covered(schedules: Sequence[BackupSchedule]) -> dict[int, int]:
 
 
 def covering_schedules(instances: Collection[int]) -> dict[int, set[int]]:
-    """Map the numbers of instances to those of the enabled schedules that cover them."""
-    enabled = BackupSchedule.objects.filter(enabled=True)
+    """Map the numbers of instances to those of the enabled schedules of backups that cover them."""
+    enabled = BackupSchedule.objects.filter(enabled=True, operation=Operation.BACKUP)
     general = set(enabled.filter(covers_all=True).values_list("pk", flat=True))
     covering = {pk: set(general) for pk in instances}
-    for schedule_id, instance_id in _ties(Q(backupschedule__enabled=True), pk__in=covering):
+    own = Q(backupschedule__enabled=True, backupschedule__operation=Operation.BACKUP)
+    for schedule_id, instance_id in _ties(own, pk__in=covering):
         covering[instance_id].add(schedule_id)
     after = dict(enabled.filter(after__isnull=False).values_list("pk", "after"))
     return {pk: reached(ties, after) for pk, ties in covering.items()} if after else covering
@@ -73,11 +74,12 @@ def never_reached(schedule: BackupSchedule) -> QuerySet[Instance]:
 
 
 def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
-    """Return the enabled instances that no enabled schedule, or none but ``besides``, covers."""
+    """Return the enabled instances that no enabled schedule backs up, or none but ``besides``."""
     # A chained schedule has runs only where the first of its chain has.
-    schedules = BackupSchedule.objects.filter(enabled=True, after__isnull=True)
+    backing_up = BackupSchedule.objects.filter(enabled=True, operation=Operation.BACKUP)
+    schedules = backing_up.filter(after__isnull=True)
     # One of chosen tables covers nothing, unless whole backups follow it.
-    followers = BackupSchedule.objects.filter(after=OuterRef("pk"), enabled=True)
+    followers = backing_up.filter(after=OuterRef("pk"))
     whole = followers.exclude(kind__in=CHOSEN_KINDS)
     schedules = schedules.exclude(Q(kind__in=CHOSEN_KINDS) & ~Exists(whole))
     if besides is not None:

@@ -15,6 +15,7 @@ from backups.schedule import may_retry
 from backups.schedules.blockers import blocker_of
 from backups.schedules.context import ScheduleContext
 from backups.schedules.observed import watch
+from backups.schedules.proof_jobs import NOT_DONE
 from backups.schedules.steps import (
     RECHECK_AT_LATEST,
     Act,
@@ -24,7 +25,7 @@ from backups.schedules.steps import (
     nearest,
     waits,
 )
-from backups.states import JobStatus, OccurrenceStatus, WaitReason
+from backups.states import JobStatus, OccurrenceStatus, Operation, WaitReason
 
 # The stage that fails only if the instance is unreachable.
 CONNECT = "connect"
@@ -36,6 +37,8 @@ NO_OBSTACLE = {
     WaitReason.SCHEDULE_DISABLED,
     WaitReason.SCHEDULER_DOWN,
 }
+# Nothing failed: it was not done.
+REFUSALS = (WaitReason.REFUSED, WaitReason.NO_RESULT)
 
 
 def decide(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
@@ -85,9 +88,10 @@ def _superseded(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
         return _never(occurrence, WaitReason.SUPERSEDED, detail)
     if context.was_down_at(occurrence.missed_after):
         return _window_closed(occurrence, context)
-    if reason is WaitReason.PREVIOUS_RUNNING and not context.copy_queue_served:
+    queue, served = context.queue_of(occurrence)
+    if reason is WaitReason.PREVIOUS_RUNNING and not served:
         # The previous run only waits for a worker, as all others do.
-        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker consumes the backup queue"
+        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker consumes the {queue} queue"
     # Its window may still be open, but the later occurrence runs instead.
     return ended(OccurrenceStatus.MISSED, reason, detail, lateness(occurrence, context.now))
 
@@ -113,7 +117,7 @@ def _job_waits(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
     if not occurrence.schedule.enabled:
         reason, detail = WaitReason.SCHEDULE_DISABLED, f"{occurrence.schedule.name} is disabled"
         return ended(OccurrenceStatus.SKIPPED, reason, detail, act=Act.WITHDRAW)
-    reason, detail = _why_pending(job, context)
+    reason, detail = _why_pending(occurrence, job, context)
     if now < occurrence.missed_after:
         return waits(occurrence, now, reason, detail, until=now + RECHECK_AT_LATEST)
     if context.was_down_at(occurrence.missed_after) and _may_catch_up(occurrence, context):
@@ -126,14 +130,17 @@ def _job_waits(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
     return _late_end(occurrence, context, reason, detail, Act.WITHDRAW)
 
 
-def _why_pending(job: Job, context: ScheduleContext) -> tuple[WaitReason, str]:
+def _why_pending(
+    occurrence: Occurrence, job: Job, context: ScheduleContext
+) -> tuple[WaitReason, str]:
     # The resource a claim had to wait for: another job, or a place under a limit.
     if job.waits_for.startswith("instance:"):
         return WaitReason.PREVIOUS_RUNNING, f"{job} waits for another job of its instance"
     if job.waits_for:
         return WaitReason.LIMIT, f"{job} waits for a free place under the limit of {job.waits_for}"
-    if not context.copy_queue_served:
-        return WaitReason.NO_WORKER, f"{job} is queued, and no worker consumes the backup queue"
+    queue, served = context.queue_of(occurrence)
+    if not served:
+        return WaitReason.NO_WORKER, f"{job} is queued, and no worker consumes the {queue} queue"
     return WaitReason.NONE, ""
 
 
@@ -177,17 +184,29 @@ def _job_ended(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
     if job.status == JobStatus.CANCELLED:
         if occurrence.reason == WaitReason.WINDOW_END:
             detail = f"{job} was stopped at the end of its window"
-            return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, detail, when)
+            proves = occurrence.schedule.proves
+            to = OccurrenceStatus.REFUSED if proves else OccurrenceStatus.FAILED
+            return ended(to, WaitReason.WINDOW_END, detail, when)
         detail = f"{job} was cancelled"
         return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, detail, when)
-    reason = _reason_of(job)
     error = job.error or f"{job} {job.get_status_display().lower()}"
+    if not occurrence.schedule.proves:
+        reason = _reason_of(job)
+    elif job.pk in context.refuting:
+        # A fault was found: the same test would find it again.
+        return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, error, when)
+    else:
+        reason, error = WaitReason.NO_RESULT, f"{_not_done(job)}, because {error}"
     retry_at = _retry_at(occurrence, job, context)
     if retry_at is None:
         return ended(_without_retry(reason), reason, error, when)
     values = {"reason": reason, "detail": error[:300], "retry_at": retry_at, **late}
     values["next_check_at"] = max(retry_at, context.now)
     return NextStep(OccurrenceStatus.DUE, values)
+
+
+def _not_done(job: Job) -> str:
+    return NOT_DONE[Operation(job.operation)]
 
 
 def _reason_of(job: Job) -> WaitReason:
@@ -200,7 +219,7 @@ def _reason_of(job: Job) -> WaitReason:
 
 def _without_retry(reason: WaitReason) -> OccurrenceStatus:
     """Return how an occurrence ends whose last attempt ended for ``reason``."""
-    refused = reason is WaitReason.REFUSED
+    refused = reason in REFUSALS
     return OccurrenceStatus.REFUSED if refused else OccurrenceStatus.FAILED
 
 
@@ -258,10 +277,18 @@ def _late_end(
     return ended(OccurrenceStatus.MISSED, reason, detail, late, act)
 
 
+def nothing_to_prove(occurrence: Occurrence, why: str) -> NextStep:
+    """Return how a verify or a restore test ends that has no copy to read.
+
+    That a backup is missing is said where backups are missing.
+    """
+    return _never(occurrence, WaitReason.NOTHING_TO_PROVE, why)
+
+
 def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> NextStep:
     """End it without another attempt."""
     if occurrence.attempts:
-        refused = occurrence.reason == WaitReason.REFUSED
-        last = WaitReason.REFUSED if refused else WaitReason.FAILED
+        refused = occurrence.reason in REFUSALS
+        last = WaitReason(occurrence.reason) if refused else WaitReason.FAILED
         return ended(_without_retry(last), last, occurrence.detail)
     return ended(OccurrenceStatus.SKIPPED, reason, detail)

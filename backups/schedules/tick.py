@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from backups.exceptions import MooringError
 from backups.health.heartbeats import note_run, silent_since
 from backups.jobs.cancel import request_cancel
 from backups.models import Occurrence
@@ -25,7 +26,7 @@ from backups.schedules.context import (
     load_context,
     lock_limited_schedules,
 )
-from backups.schedules.decide import decide
+from backups.schedules.decide import decide, nothing_to_prove
 from backups.schedules.due import plan_due_schedules
 from backups.schedules.fitting import forecast_starts, note_unfit, withhold
 from backups.schedules.followers import plan_followers
@@ -33,6 +34,7 @@ from backups.schedules.forecast import Forecast
 from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
 from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
+from backups.schedules.proof_jobs import request_proof
 from backups.schedules.slowing import slow_down
 from backups.schedules.steps import Act, NextStep, nearest
 from backups.states import BackupKind, JobStatus, WaitReason
@@ -129,7 +131,8 @@ def _one_by_one(batch: Sequence[int], now: datetime, down_since: datetime | None
 def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> None:
     rows = Occurrence.objects.select_for_update(of=("self",), skip_locked=True)
     rows = rows.filter(pk__in=batch, next_check_at__lte=now)
-    occurrences = list(rows.select_related("schedule", "instance", "job__instance"))
+    related = ("schedule", "instance", "job__instance", "follows__job__backup")
+    occurrences = list(rows.select_related(*related))
     # Full backups first: a full due together with an incremental runs before it.
     occurrences.sort(key=lambda run: (run.kind != BackupKind.FULL, run.starts_at, run.pk))
     lock_limited_schedules(occurrences)
@@ -143,6 +146,8 @@ def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> N
 def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
     context = batch.context
     match step.act:
+        case Act.START if occurrence.schedule.proves:
+            step = _prove(occurrence, step, context)
         case Act.START:
             wanted = PlannedJob(
                 occurrence,
@@ -162,6 +167,18 @@ def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
         case Act.STOP:
             _stop(occurrence)
     _write(occurrence, step, context.now)
+
+
+def _prove(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
+    """Request a verify or a restore test, or end the run where there is nothing to prove."""
+    try:
+        # Its own savepoint: what is refused has written nothing.
+        with transaction.atomic():
+            job = request_proof(occurrence)
+    except MooringError as exc:
+        return nothing_to_prove(occurrence, str(exc))
+    context.starting(occurrence)
+    return NextStep(step.to, {**step.values, "job": job})
 
 
 def _create_jobs(batch: _Batch) -> None:

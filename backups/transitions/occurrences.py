@@ -11,6 +11,7 @@ from backups.exceptions import IllegalTransition
 from backups.models import BackupSchedule, InstanceProtection, Job, Occurrence
 from backups.states import (
     OCCURRENCE_MOVES,
+    PROOFS,
     TERMINAL_OCCURRENCE_STATUSES,
     OccurrenceStatus,
     Operation,
@@ -65,11 +66,11 @@ def forget_followed(occurrences: Sequence[Occurrence]) -> None:
 
 
 def recheck_occurrences_of(job: Job, now: datetime) -> None:
-    """Let the next tick check the occurrences that a backup's start or end affects.
+    """Let the next tick check the occurrences that the start or end of a job affects.
 
     These are its own, and those that wait for the instance.
     """
-    if job.operation == Operation.BACKUP:
+    if job.operation == Operation.BACKUP or job.operation in PROOFS:
         waiting = Occurrence.objects.filter(instance=job.instance_id, next_check_at__gt=now)
         waiting.update(next_check_at=now)
 

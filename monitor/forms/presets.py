@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backups.states import AUTO, BackupKind
+from backups.states import AUTO, BackupKind, Operation
 
-DAILY, SUNDAYS = "30 1 * * *", "30 1 * * 0"
+DAILY, SUNDAYS, NOON = "30 1 * * *", "30 1 * * 0", "0 12 * * *"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ PRESETS = (
 )
 
 
+# A schedule that proves backups has a form of its own.
+PROOF_PRESETS = (
+    Preset("restore-test", "Restore test", {"operation": Operation.RESTORE_TEST, "cron": NOON}),
+    Preset("verify", "Verify", {"operation": Operation.VERIFY, "cron": NOON}),
+)
+
+
 def preset_named(name: str) -> Preset:
     """Return a preset; without such a name the first one."""
-    return next((preset for preset in PRESETS if preset.name == name), PRESETS[0])
+    offered = (*PRESETS, *PROOF_PRESETS)
+    return next((preset for preset in offered if preset.name == name), PRESETS[0])

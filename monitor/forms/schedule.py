@@ -19,11 +19,17 @@ from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
-from backups.models.schedule import PREDECESSORS, SLOW_BYTES_PER_S, AfterRun, WhenUnfit
+from backups.models.schedule import (
+    PREDECESSORS,
+    SLOW_BYTES_PER_S,
+    AfterRun,
+    AtWindowEnd,
+    WhenUnfit,
+)
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
-from backups.states import DrillPoint
+from backups.states import MOMENTS, PLANNED_OPERATIONS, Operation, ProofTarget
 from monitor.forms.fields import (
     CheckboxesField,
     LengthField,
@@ -34,7 +40,8 @@ from monitor.forms.fields import (
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Backup", ("name", "origin", "kind", "enabled")),
+    ("Backup", ("name", "operation", "origin", "kind", "enabled")),
+    ("Proof", ("proof_target", "check_pages")),
     ("Tables of partial backups", ("include", "exclude", "incremental")),
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
     ("Or after another schedule", ("after", "after_run")),
@@ -56,9 +63,16 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Pace", PACE_COLUMNS),
     ("Repositories", ("repositories", "consolidate_after", "options")),
     ("Later copies", ("copy_to", "copy_opens_at", "copy_closes_at")),
-    ("Restore tests", ("restore_tests", "restore_test_days")),
     ("Retention", RETENTION_COLUMNS),
 )
+
+# Of a schedule that verifies or tests: what it has of its own, and of the others only these.
+PROOF_COLUMNS = ("proof_target", "check_pages")
+SHARED_COLUMNS = (
+    "name", "operation", "enabled", "cron", "time_zone", "every_hours", "anchor_at", "after",
+    "after_run", "covers_all", "groups", "tags", "instances", "window", "grace", "stagger",
+    "expected_duration", "at_window_end", "catch_up", "retries", "retry_delay", "max_jobs",
+)  # fmt: skip
 
 # Stored among the options of the schedule.
 CHOICE = ("include", "exclude")
@@ -101,13 +115,13 @@ class ScheduleForm(ModelForm):
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
     pace_bytes_per_s = rate_field()
     keep_for = keep_for_field()
-    restore_tests = forms.ChoiceField(
-        label="Restore tests of",
-        choices=[("", "Nothing: none are started"), *DrillPoint.choices],
-        required=False,
-        help_text="In a scratch folder: a server is started, every table checked. Of a moment: "
-        "archived binlogs are replayed up to there.",
+    operation = forms.ChoiceField(
+        choices=PLANNED_OPERATIONS, required=False, widget=forms.HiddenInput
     )
+    proof_target = forms.ChoiceField(
+        label="Of", choices=ProofTarget.choices, required=False,
+        help_text="After another schedule: the backup of that run.",
+    )  # fmt: skip
     after_run = forms.ChoiceField(
         label="After which runs",
         choices=AfterRun.choices,
@@ -155,7 +169,7 @@ class ScheduleForm(ModelForm):
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
             "consolidate_after": "Consolidate after",
-            "restore_test_days": "Days between them",
+            "check_pages": "Check pages",
             "copy_opens_at": "Copied from",
             "copy_closes_at": "Until",
             **PACE_LABELS,
@@ -176,7 +190,7 @@ class ScheduleForm(ModelForm):
             "then made without the server. Blank: never.",
             "copy_opens_at": "Time of the day, in the time zone above: 00:30. Blank: at once.",
             "copy_closes_at": "No copy is begun after it.",
-            "restore_test_days": "Of each instance; one test runs at a time.",
+            "check_pages": "Every InnoDB page, besides the stored bytes.",
             **{name: f"{text} {OF_SCHEDULE}" for name, text in PACE_HELP.items()},
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
@@ -185,6 +199,7 @@ class ScheduleForm(ModelForm):
     # Any: as Django's.
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._narrow()
         others = BackupSchedule.objects.exclude(pk=self.instance.pk).order_by("name")
         after = self.fields["after"]
         assert isinstance(after, forms.ModelChoiceField)
@@ -198,7 +213,36 @@ class ScheduleForm(ModelForm):
 
     def groups_of_fields(self) -> Iterator[tuple[str, list[BoundField]]]:
         for legend, names in GROUPS:
-            yield legend, [self[name] for name in names]
+            shown = [name for name in names if name in self.fields and name != "operation"]
+            if fields := [self[name] for name in shown]:
+                yield legend, fields
+
+    def _narrow(self) -> None:
+        """Leave the fields that the operation has; that of a new schedule comes with the form."""
+        if self.instance.pk is None and self.is_bound:
+            self.instance.operation = self.data.get("operation") or self.instance.operation
+        proves, verifies = self.instance.proves, self.instance.operation == Operation.VERIFY
+        kept = {*SHARED_COLUMNS, *PROOF_COLUMNS} if proves else {*self.fields} - {*PROOF_COLUMNS}
+        if not verifies:
+            kept.discard("check_pages")
+        for name in [name for name in self.fields if name not in kept]:
+            del self.fields[name]
+        if proves:
+            self._offer_proofs(moments=not verifies)
+
+    def _offer_proofs(self, *, moments: bool) -> None:
+        targets, ends = self.fields["proof_target"], self.fields["at_window_end"]
+        assert isinstance(targets, forms.ChoiceField)
+        assert isinstance(ends, forms.ChoiceField)
+        if not moments:
+            targets.choices = [each for each in ProofTarget.choices if each[0] not in MOMENTS]
+        ends.choices = [each for each in AtWindowEnd.choices if each[0] != AtWindowEnd.SLOW]
+
+    def clean_operation(self) -> str:
+        return self.cleaned_data["operation"] or self.instance.operation
+
+    def clean_proof_target(self) -> str:
+        return self.cleaned_data["proof_target"] or ProofTarget.BACKUP
 
     def clean_options(self) -> dict[str, Any]:
         options = self.cleaned_data["options"] or {}
@@ -254,7 +298,7 @@ class ScheduleForm(ModelForm):
             str(self["time_zone"].value() or "").strip(),
             given.get("every_hours"),
             given.get("anchor_at") or now(),
-            str(self["full_cron"].value() or "").strip(),
+            "" if self.instance.proves else str(self["full_cron"].value() or "").strip(),
         )
 
     def store(self) -> BackupSchedule:

@@ -15,7 +15,7 @@ from django.utils.timezone import localdate
 
 from backups.models import Backup, BackupSchedule, Instance, Job, Occurrence
 from backups.schedules.coverage import covered_instances
-from backups.states import BackupKind
+from backups.states import BackupKind, Operation
 from monitor.selectors.planned import (
     PlannedDay,
     day_begins,
@@ -150,7 +150,9 @@ def _load_days(
     kinds: defaultdict[tuple[int, date], set[str]] = defaultdict(set)
     within = (day_begins(days[0]), day_begins(days[-1] + timedelta(days=1)))
     occurrences = Occurrence.objects.filter(instance__in=ids, due_at__range=within)
-    if only is not None:
+    if only is None:
+        occurrences = occurrences.filter(schedule__operation=Operation.BACKUP)
+    else:
         occurrences = occurrences.filter(schedule=only)
     grouped = occurrences.order_by().annotate(day=TruncDate("due_at")).values_list(
         "instance", "day", "status", "kind"
@@ -161,7 +163,8 @@ def _load_days(
         problems=Count("id", filter=_WITH_PROBLEMS),
     )
     for pk, day, status, kind, count, late, problems in counted:
-        kinds[pk, day].add(kind)
+        if only is None or not only.proves:
+            kinds[pk, day].add(kind)
         counts[pk, day][word_of(status, late=False)] += count - late - problems
         counts[pk, day][word_of(status, late=True)] += late
         counts[pk, day][word_of(status, late=False, problems=True)] += problems

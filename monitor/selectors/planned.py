@@ -17,6 +17,7 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance
 from backups.models.schedule import PREDECESSORS
 from backups.schedule import INSTANT, DueTime, only_full, reached, upcoming
+from backups.states import Operation
 
 # The path from a row of the relation to its instances.
 _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags": "tag__instances"}
@@ -25,8 +26,10 @@ _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags":
 def schedules_of(
     instances: Sequence[Instance], only: BackupSchedule | None = None
 ) -> Mapping[int, Sequence[BackupSchedule]]:
-    """Return the enabled schedules that have runs for each instance, by instance id."""
+    """Return the enabled schedules that back each instance up, or ``only``, by instance id."""
     enabled = BackupSchedule.objects.filter(enabled=True).select_related(PREDECESSORS)
+    if only is None:
+        enabled = enabled.filter(operation=Operation.BACKUP)
     if only is not None:
         enabled = enabled.filter(pk__in=[only.pk, *(before.pk for before in only.predecessors)])
     ids = [instance.pk for instance in instances if instance.enabled]
@@ -78,9 +81,8 @@ def planned_days(
             return {}
         if due:
             word = "paused" if schedule.paused(due[0].at) else "planned"
-            planned[day] = PlannedDay(
-                word, frozenset(schedule.kind_of(occurrence) for occurrence in due)
-            )
+            kinds = () if schedule.proves else map(schedule.kind_of, due)
+            planned[day] = PlannedDay(word, frozenset(kinds))
     return planned
 
 

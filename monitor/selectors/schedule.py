@@ -53,7 +53,9 @@ class OccurrenceRow:
 
     @property
     def kind(self) -> str:
-        """The planned kind."""
+        """The planned kind, or what is proven."""
+        if self.occurrence.schedule.proves:
+            return str(self.occurrence.schedule.get_operation_display())
         return kind_in_words(self.occurrence.kind)
 
     @property
@@ -145,10 +147,11 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
     covered = Paginator(covered_instances(schedule).order_by("name"), COVERED_SIZE)
     instances = covered.get_page(query.get("covered"))
     slots = preview_rhythm(schedule.rhythm, now)[0]
+    forecast = schedule.enabled and not schedule.proves
     return ScheduleView(
         row=build_rows([schedule], now)[0],
         slots=_shown_slots(schedule, slots),
-        forecasts=forecasts_of_schedule(schedule, list(instances) if schedule.enabled else [], now),
+        forecasts=forecasts_of_schedule(schedule, list(instances) if forecast else [], now),
         chain=load_chain(schedule.after, covered_instances(schedule), schedule.pk),
         covered=instances,
         history=page,
@@ -165,15 +168,6 @@ def _shown_slots(schedule: BackupSchedule, slots: Sequence[DueTime]) -> Sequence
 
 def retention_in_words(schedule: BackupSchedule) -> str:
     return f"{_kept_in_words(schedule)} {_consolidated_in_words(schedule)}".strip()
-
-
-def restore_tests_in_words(schedule: BackupSchedule) -> str:
-    """Return which restore tests it starts; blank for none."""
-    if not schedule.restore_tests:
-        return ""
-    days = schedule.restore_test_days
-    often = "every day" if days == 1 else f"every {days} days"
-    return f"{schedule.get_restore_tests_display()}, of each instance {often}"
 
 
 def copied_to_in_words(schedule: BackupSchedule) -> str:
@@ -248,9 +242,10 @@ def build_preview(
     window: timedelta | None = None,
     own: int | None,
     enabled: bool,
+    proves: bool = False,
     now: datetime,
 ) -> Preview:
-    """Return the planned runs, and the instances that would have no schedule."""
+    """Return the planned runs, and the instances that would have no schedule of backups."""
     if after is not None:
         rhythm = after.rhythm
     slots, fault = preview_rhythm(rhythm, now)
@@ -258,17 +253,19 @@ def build_preview(
     if after is not None:
         slots = [] if chain.stopped_by else followed_slots(slots)
     uncovered = uncovered_instances(besides=own)
-    if enabled and after is None:
+    if enabled and after is None and not proves:
         uncovered = uncovered.exclude(pk__in=covered.order_by().values("pk"))
     named = list(covered[:MOST_NAMED])
     due_kind = BackupKind.FULL if slots and slots[0].full else kind
-    runs = [RunToCome(instance.pk, due_kind, window) for instance in named if window]
+    forecast = named if window and not proves else []
+    runs = [RunToCome(instance.pk, due_kind, window) for instance in forecast if window]
     return Preview(
         slots, fault,
         covered.count(), named,
         uncovered.count(), list(uncovered[:MOST_NAMED]),
-        rhythm.time_zone, kind, "" if fault else _note_on_chains(rhythm, kind, now),
-        chain, forecasts_of_draft(runs, named if window else [], now),
+        rhythm.time_zone, kind,
+        "" if fault or proves else _note_on_chains(rhythm, kind, now),
+        chain, forecasts_of_draft(runs, forecast, now),
     )  # fmt: skip
 
 
@@ -298,5 +295,6 @@ def _longest_chain(rhythm: Rhythm, now: datetime, most: int) -> int:
 
 
 def _history(schedule: BackupSchedule, status: str) -> QuerySet[Occurrence]:
-    history = Occurrence.objects.filter(schedule=schedule).select_related("instance", "job")
+    history = Occurrence.objects.filter(schedule=schedule)
+    history = history.select_related("schedule", "instance", "job")
     return history.filter(status=status) if status else history

@@ -12,7 +12,7 @@ from backups.activity import record
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
-from monitor.forms.presets import PRESETS, Preset, preset_named
+from monitor.forms.presets import PRESETS, PROOF_PRESETS, Preset, preset_named
 from monitor.forms.schedule import ScheduleForm
 from monitor.selectors.retention import needs_confirmation, what_if
 from monitor.selectors.schedule import Preview, build_preview, draft_coverage
@@ -65,7 +65,7 @@ def _edit(
         "form": form,
         "name": name,
         "preview": _preview(form),
-        "presets": PRESETS if new else (),
+        "presets": (*PRESETS, *PROOF_PRESETS) if new else (),
         "preset": preset,
         "must_confirm": must_confirm,
         "what_if": what_if(form.instance, now()),
@@ -87,12 +87,13 @@ def _preview(form: ScheduleForm) -> Preview:
     enabled = given.get("enabled", False)
     return build_preview(
         bound.rhythm(),
-        given.get("kind", ""),
+        form.instance.get_operation_display() if form.instance.proves else given.get("kind", ""),
         covered,
         after=given.get("after"),
         window=given.get("window"),
         own=form.instance.pk,
         enabled=enabled,
+        proves=form.instance.proves,
         now=now(),
     )
 

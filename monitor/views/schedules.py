@@ -12,12 +12,14 @@ from backups.activity import record
 from backups.exceptions import MooringError
 from backups.jobs.destinations import destinations_of
 from backups.jobs.request import create_backup_job
-from backups.models import BackupSchedule
+from backups.models import BackupSchedule, Instance
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.pacing.entered import describe_own
 from backups.schedules.coverage import covered_instances
 from backups.schedules.pauses import resume_schedule
+from backups.schedules.proof_jobs import create_proof_job
+from backups.states import Operation
 from backups.table_names.choice import read_choice
 from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
@@ -25,11 +27,11 @@ from monitor.selectors.hooks import load_hooks_of_schedule
 from monitor.selectors.schedule import (
     copied_to_in_words,
     load_schedule,
-    restore_tests_in_words,
     retention_in_words,
 )
 from monitor.selectors.schedules import load_schedules
 from monitor.views.requests import refusals_shown, requesting_user
+from monitor.wording.proofs import proof_in_words
 
 MOST_REFUSALS = 3
 
@@ -75,14 +77,16 @@ def schedule_resume(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def schedule_start(request: HttpRequest, name: str) -> HttpResponse:
-    """Start backups of all its instances now, outside its schedule."""
+    """Start the backups, verifies or restore tests of all its instances now."""
     schedule = get_object_or_404(BackupSchedule, name=name)
     if schedule.origin == Origin.OBSERVED:
         messages.error(request, "This schedule is observed: start the backup with its own tool.")
         return redirect("schedule-detail", name)
     started, refused = _start_all(request, schedule)
     record(Verb.STARTED, schedule, details={"jobs": started})
-    text = f"{started} backup{'' if started == 1 else 's'} requested."
+    noun = schedule.get_operation_display().lower()
+    plural = "verifies" if schedule.operation == Operation.VERIFY else f"{noun}s"
+    text = f"{started} {noun if started == 1 else plural} requested."
     if refused:
         more = f" and {len(refused) - MOST_REFUSALS} more" if len(refused) > MOST_REFUSALS else ""
         text += f" Refused: {'; '.join(refused[:MOST_REFUSALS])}{more}."
@@ -95,17 +99,24 @@ def _start_all(request: HttpRequest, schedule: BackupSchedule) -> tuple[int, lis
     refused: list[str] = []
     for instance in covered_instances(schedule):
         try:
-            create_backup_job(
-                instance,
-                kind=schedule.kind,
-                repositories=destinations_of(schedule),
-                choice=read_choice(schedule.options),
-                requested_by=requesting_user(request),
-            )
+            _start(request, schedule, instance)
             started += 1
         except MooringError as exc:
             refused.append(str(exc))
     return started, refused
+
+
+def _start(request: HttpRequest, schedule: BackupSchedule, instance: Instance) -> None:
+    if schedule.proves:
+        create_proof_job(schedule, instance, requested_by=requesting_user(request))
+        return
+    create_backup_job(
+        instance,
+        kind=schedule.kind,
+        repositories=destinations_of(schedule),
+        choice=read_choice(schedule.options),
+        requested_by=requesting_user(request),
+    )
 
 
 def _page(request: HttpRequest, name: str, form: PauseForm, status: int = 200) -> HttpResponse:
@@ -116,7 +127,7 @@ def _page(request: HttpRequest, name: str, form: PauseForm, status: int = 200) -
         "view": view,
         "schedule": view.row.schedule,
         "retention": retention_in_words(view.row.schedule),
-        "restore_tests": restore_tests_in_words(view.row.schedule),
+        "proof": proof_in_words(view.row.schedule),
         "pace": describe_own(view.row.schedule),
         "copied_to": copied_to_in_words(view.row.schedule),
         "hooks": load_hooks_of_schedule(view.row.schedule.name),

@@ -18,6 +18,7 @@ from alerts.facts.run import (
     MissingCopyFacts,
     SuccessFacts,
     UnfitFacts,
+    UnprovenFacts,
 )
 from alerts.facts.site import (
     CopyFaultFacts,
@@ -79,6 +80,14 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "schedule": "nightly",
         "due_at": NOW,
         "reason": "expected 5 h 10 min, window 4 h, from the last 9 runs",
+    },
+    UnprovenFacts: {
+        "occurrence_id": 4,
+        "operation": "restore_test",
+        "due_at": NOW - H,
+        "since": NOW - 8 * D,
+        "missed": False,
+        "detail": "not drilled, because no room",
     },
     MissedFacts: {
         "occurrence_id": 9,

@@ -188,10 +188,14 @@ class TestBackupPage:
         assert "recovery to 2026-03-02 01:00:00 UTC proven" in text
 
 
-def test_a_schedule_says_which_restore_tests_it_starts(olga: Client, orders: Instance) -> None:
-    BackupSchedule.objects.create(name="nightly", cron="0 1 * * *", restore_tests="random")
+def test_a_schedule_says_what_it_tests(olga: Client, orders: Instance) -> None:
+    BackupSchedule.objects.create(
+        name="nightly", cron="0 1 * * *", operation="restore_test", proof_target="random"
+    )
     text = words(olga, "schedule-detail", "nightly")
-    assert "A random moment, of each instance every 7 days" in text
+    assert "Restore test (a random moment)" in text
+    assert "Retention" not in text
+    assert "restore test, every day at 01:00" in words(olga, "schedules")
 
 
 def test_as_many_queries_for_any_number_of_drills(

@@ -46,7 +46,7 @@ class Command(MooringCommand):
         rows = [
             (
                 schedule.name,
-                schedule.kind,
+                schedule.planned_words,
                 rhythm_words(schedule),
                 schedule_state(schedule, at),
                 schedule.chain_words or clock(schedule.next_due_at),
@@ -66,7 +66,8 @@ def _fields(schedule: BackupSchedule, at: datetime) -> dict[str, Any]:
     return {
         "name": schedule.name,
         "origin": schedule.origin,
-        "kind": schedule.kind,
+        "operation": schedule.operation,
+        "kind": None if schedule.proves else schedule.kind,
         "rhythm": rhythm_words(schedule),
         "after": schedule.after.name if schedule.after else None,
         "state": schedule_state(schedule, at),

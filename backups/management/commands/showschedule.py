@@ -41,8 +41,7 @@ class Command(MooringCommand):
         schedule, at = named_schedule(options["schedule"]), now()
         runs = next_runs(schedule, at, RUNS)
         covered = list(covered_instances(schedule).order_by("name"))
-        found = forecast_next([(schedule, instance.pk) for instance in covered], at)
-        forecasts = {each.name: str(one) for each, one in zip(covered, found, strict=True)}
+        forecasts = _forecasts(schedule, covered, at)
         offsets = _offsets(schedule, covered)
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
@@ -70,7 +69,8 @@ class Command(MooringCommand):
 def _own_fields(schedule: BackupSchedule, at: datetime) -> dict[str, Any]:
     return {
         "name": schedule.name,
-        "kind": schedule.kind,
+        "operation": schedule.operation,
+        "kind": None if schedule.proves else schedule.kind,
         "rhythm": rhythm_words(schedule),
         "after": schedule.after.name if schedule.after else None,
         "after_run": schedule.after_run if schedule.after else None,
@@ -83,13 +83,22 @@ def _own_fields(schedule: BackupSchedule, at: datetime) -> dict[str, Any]:
     }
 
 
+def _forecasts(
+    schedule: BackupSchedule, covered: Sequence[Instance], at: datetime
+) -> dict[str, str]:
+    if schedule.proves:
+        return {instance.name: "unknown" for instance in covered}
+    found = forecast_next([(schedule, instance.pk) for instance in covered], at)
+    return {each.name: str(one) for each, one in zip(covered, found, strict=True)}
+
+
 def _offsets(schedule: BackupSchedule, covered: Sequence[Instance]) -> dict[str, timedelta]:
     return {each.name: stagger_of(each.uuid, schedule.pk, schedule.stagger) for each in covered}
 
 
 def _lines(schedule: BackupSchedule, at: datetime, punctual: str) -> list[str]:
     lines = [
-        f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
+        f"{schedule.name}: {schedule.planned_words}, {rhythm_words(schedule)}, "
         f"{schedule_state(schedule, at)}",
         f"window {format_duration(schedule.window)}, late after "
         f"{format_duration(schedule.grace)}; the last 30 days: {punctual}",
@@ -103,7 +112,7 @@ def _fields_of_run(schedule: BackupSchedule, run: DueTime) -> dict[str, object]:
     return {
         "local": run.local.isoformat(),
         "utc": run.at,
-        "kind": schedule.kind_of(run),
+        "kind": None if schedule.proves else schedule.kind_of(run),
         "note": run.note,
     }
 
@@ -113,7 +122,7 @@ def _table_of_runs(schedule: BackupSchedule, runs: Sequence[DueTime]) -> Table:
         (
             f"{run.local:%Y-%m-%d %H:%M %Z}",
             f"{run.at:%Y-%m-%d %H:%M}Z",
-            schedule.kind_of(run),
+            schedule.planned_words if schedule.proves else schedule.kind_of(run),
             run.note,
         )
         for run in runs

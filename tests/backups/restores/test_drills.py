@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,12 +11,22 @@ from pytest_django import Settings
 
 from backups.exceptions import Refused
 from backups.jobs.repeat import rerun
-from backups.models import Backup, BinlogArchive, Drill, Evidence, Instance, Job, Repository
+from backups.models import (
+    Backup,
+    BackupSchedule,
+    BinlogArchive,
+    Drill,
+    Evidence,
+    Instance,
+    Job,
+    Occurrence,
+    Repository,
+)
 from backups.models.job import LogLevel
 from backups.parameters import RestoreTestParameters
 from backups.restores.drills import WantedTest, create_restore_test_job
 from backups.stages.proof import DRILL_STAGES, RESTORE_TEST_STAGES, stages_for
-from backups.states import DrillPoint, JobStatus
+from backups.states import DrillPoint, JobStatus, Operation
 from tests.backups.binlog_archive.spooled import (
     SECOND,
     T0,
@@ -56,6 +65,14 @@ def backup(archive: BinlogArchive, main: Repository) -> Backup:
     )
 
 
+def planned_test(instance: Instance) -> Occurrence:
+    schedule = BackupSchedule.objects.create(
+        name="tests", cron="0 12 * * *", operation=Operation.RESTORE_TEST
+    )
+    moments = {"due_at": T0, "starts_at": T0, "late_after": T0, "missed_after": T0}
+    return Occurrence.objects.create(schedule=schedule, instance=instance, **moments)
+
+
 def asked_of(job: Job) -> RestoreTestParameters:
     return RestoreTestParameters.of(job)
 
@@ -88,12 +105,13 @@ class TestRandomMoment:
     def test_a_person_who_runs_a_scheduled_one_again_requests_it(
         self, backup: Backup, orders: Instance
     ) -> None:
-        wanted = WantedTest(orders, DrillPoint.RANDOM, schedule="nightly")
-        job = create_restore_test_job(wanted, wake=False)
+        run = planned_test(orders)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.RANDOM, occurrence=run))
+        assert job.occurrence == run
         Job.objects.filter(pk=job.pk).update(status=JobStatus.LOST)
         job.refresh_from_db()
         again = rerun(job, requested_by=make_user("olga", "operator"))
-        assert asked_of(again) == replace(asked_of(job), schedule=None)
+        assert (asked_of(again), again.occurrence) == (asked_of(job), None)
 
     def test_pieces_that_cannot_be_read_are_found_by_the_job(
         self, backup: Backup, orders: Instance, main: Repository

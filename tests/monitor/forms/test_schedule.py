@@ -23,7 +23,6 @@ def typed(**changes: object) -> dict[str, object]:
         "cron": "30 2 * * *", "time_zone": "Europe/Berlin", "every_hours": "", "anchor_at": "",
         "instances": "orders-1", "window": "4h", "grace": "15m", "stagger": "0s",
         "expected_duration": "", "at_window_end": "finish", "catch_up": "once", "retries": "1",
-        "restore_test_days": "7",
         "retry_delay": "10m", "max_jobs": "", "keep_for": "14d", "options": "",
         **RETENTION_TYPED, **changes,
     }  # fmt: skip
@@ -105,7 +104,7 @@ class ScheduleFormTestCase(TestCase):
 
     def test_what_is_not_chosen_is_said_in_words(self) -> None:
         page = self.client.get(reverse("schedule-add"))
-        self.assertContains(page, "Nothing: none are started")
+        self.assertContains(page, "None: it has its own times")
         self.assertNotContains(page, "---------")
 
     def test_an_edit_saves_over_the_same_row_and_arms_it_again(self) -> None:
