@@ -17,6 +17,8 @@ from backups.models import (
     Deletion,
     Drill,
     Evidence,
+    EvidenceChain,
+    EvidenceLink,
     Rehearsal,
     WantedCopy,
 )
@@ -101,6 +103,22 @@ class RehearsalAdmin(HistoryAdmin):
     list_select_related = ["instance"]
     search_fields = ["instance__name", "copy__backup__label", "upgraded_to"]
     autocomplete_fields = ["instance", "copy", "job"]
+
+
+@admin.register(EvidenceChain)
+class EvidenceChainAdmin(HistoryAdmin):
+    list_display = ["id", "instance", "length", "head", "verified_at", "fault"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "head"]
+    autocomplete_fields = ["instance"]
+
+
+@admin.register(EvidenceLink)
+class EvidenceLinkAdmin(HistoryAdmin):
+    list_display = ["id", "instance", "number", "digest", "previous"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "digest"]
+    autocomplete_fields = ["instance", "evidence", "drill", "rehearsal"]
 
 
 @admin.register(BackupAncestor)

@@ -15,6 +15,7 @@ from backups.models.binlog import (
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
 from backups.models.deletion import Deletion
 from backups.models.drill import Drill
+from backups.models.evidence_chain import EvidenceChain, EvidenceLink
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.hook_run import HookRun
 from backups.models.instance import Instance, InstanceGroup, Tag
@@ -47,6 +48,8 @@ __all__ = [
     "Deletion",
     "Drill",
     "Evidence",
+    "EvidenceChain",
+    "EvidenceLink",
     "HookRun",
     "Instance",
     "InstanceGroup",
