@@ -20,6 +20,7 @@ from backups.models import (
     EvidenceChain,
     EvidenceLink,
     Rehearsal,
+    SigningKey,
     WantedCopy,
 )
 
@@ -144,3 +145,10 @@ class WantedCopyAdmin(HistoryAdmin):
     list_select_related = ["backup", "repository"]
     search_fields = ["backup__label", "repository__name", "error"]
     autocomplete_fields = ["backup", "repository", "job"]
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(HistoryAdmin):
+    list_display = ["key_id", "public_key", "created_at"]
+    search_fields = ["key_id"]
+    exclude = ["private_key_token"]

@@ -29,6 +29,7 @@ from backups.models.rehearsal import Rehearsal
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule
+from backups.models.signing_key import SigningKey
 from backups.models.table_opening import TableOpening
 from backups.models.usage import JobUsage
 from backups.models.wanted_copy import WantedCopy
@@ -70,6 +71,7 @@ __all__ = [
     "Repository",
     "RepositorySpace",
     "SegmentCopy",
+    "SigningKey",
     "TableOpening",
     "Tag",
     "TickHeartbeat",
