@@ -46,6 +46,7 @@ class NotificationKind(models.TextChoices):
     SUCCESS = "success", "Success"
     CHANNEL_FAULT = "channel_fault", "Channel fault"
     TEST = "test", "Test"
+    EVIDENCE = "evidence", "Evidence"
 
 
 class NotificationStatus(models.TextChoices):

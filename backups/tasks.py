@@ -15,6 +15,7 @@ from backups.binlog_archive.recovery import coverage
 from backups.binlog_archive.storing import condition as binlog_condition
 from backups.catalog import condition
 from backups.chains import due
+from backups.evidence_chain import due as due_chains
 from backups.executor.execute import execute
 from backups.executor.leftovers import (
     extend_expired,
@@ -202,6 +203,14 @@ def judge_recoverability() -> None:
 def plan_occurrences() -> None:
     """Start, follow and account for the planned runs of schedules."""
     tick.plan_occurrences(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def verify_evidence() -> None:
+    """Verify the chains of evidence that have new links, and the few that are due as a whole."""
+    due_chains.verify_due(now())
 
 
 @shared_task(ignore_result=True)

@@ -48,6 +48,7 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.expire_binlogs": 3600,
     "backups.tasks.renew_locks": 600,
     "backups.tasks.prune_history": 3600,
+    "backups.tasks.verify_evidence": 600,
     "alerts.tasks.prune_alerts": 3600,
 }
 

@@ -36,6 +36,7 @@ from backups.states import (
 )
 from scripts.sample_alerts import past_alert
 from scripts.sample_chains import LETTERS, SampleChain, stages_before
+from scripts.sample_evidence import link_evidence
 from scripts.sample_history import BAD, GRACE, WINDOW, Night, how_it_ended
 from scripts.sample_instances import SampleInstance
 
@@ -108,6 +109,7 @@ class Catalog:
                 job.occurrence.job = job
         for model, rows in (*numbered, *self._rest()):
             _write(model, rows)
+        link_evidence(self.evidence)
         _go_on_after([model for model, _ in numbered])
         EvaluationCursor.objects.all().delete()
         return {"jobs": len(self.jobs), "backups": len(self.backups), "alerts": len(self.alerts)}

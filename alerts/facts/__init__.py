@@ -9,7 +9,7 @@ from alerts.facts.belonging import load_belonging
 from alerts.facts.load_binlogs import build_binlogs
 from alerts.facts.load_chains import build_chains
 from alerts.facts.load_copies import build_missing_copies
-from alerts.facts.load_evidence import build_drills, build_evidence
+from alerts.facts.load_evidence import build_broken_evidence, build_drills, build_evidence
 from alerts.facts.load_forecasts import build_forecasts
 from alerts.facts.load_history import load_history
 from alerts.facts.load_instances import (
@@ -60,6 +60,7 @@ def load_fleet_facts(
     facts += build_forecasts(now, belongings, history)
     facts += build_evidence(now, belongings)
     facts += build_drills(now, belongings)
+    facts += build_broken_evidence(now, belongings)
     facts += build_missing_copies(now, belongings)
     facts += build_binlogs(now, belongings)
     if with_spread:

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 
 from alerts.facts.columns import Belongings, read_columns
-from alerts.facts.run import DrillFacts, EvidenceFacts
-from backups.models import Drill, Evidence
+from alerts.facts.run import BrokenEvidenceFacts, DrillFacts, EvidenceFacts
+from backups.models import Drill, Evidence, EvidenceChain
 from backups.states import CopyStatus
 
 
@@ -84,4 +84,20 @@ def build_drills(now: datetime, belongings: Belongings) -> Iterator[DrillFacts]:
             error=row["error"],
             drilled_at=row["created_at"],
             backup_passed=row["backup_passed"],
+        )
+
+
+def build_broken_evidence(now: datetime, belongings: Belongings) -> Iterator[BrokenEvidenceFacts]:
+    """Yield the instances whose chain of evidence did not verify."""
+    broken = EvidenceChain.objects.filter(instance__in=list(belongings)).exclude(fault="")
+    rows = read_columns(broken.order_by("instance"), "instance_id", "fault", "faulty_since")
+    for row in rows:
+        pk = row["instance_id"]
+        yield BrokenEvidenceFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                f"instance:{pk}/evidence", pk, name=f"{belongings[pk].name}, evidence"
+            ),
+            fault=row["fault"],
+            since=row["faulty_since"],
         )

@@ -123,6 +123,15 @@ class DrillFacts(Facts):
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenEvidenceFacts(Facts):
+    """An instance whose chain of evidence does not verify."""
+
+    # Which row, and what is wrong with it.
+    fault: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SuccessFacts(Facts):
     """A backup job that has succeeded since the last evaluation."""
 

@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('firing', 'Alert'), ('escalation', 'Escalation'), ('reminder', 'Reminder'), ('recovery', 'Recovery'), ('digest', 'Digest'), ('success', 'Success'), ('channel_fault', 'Channel fault'), ('test', 'Test')], max_length=20)),
+                ('kind', models.CharField(choices=[('firing', 'Alert'), ('escalation', 'Escalation'), ('reminder', 'Reminder'), ('recovery', 'Recovery'), ('digest', 'Digest'), ('success', 'Success'), ('channel_fault', 'Channel fault'), ('test', 'Test'), ('evidence', 'Evidence')], max_length=20)),
                 ('dedupe_key', models.CharField(max_length=200, unique=True)),
                 ('group_key', models.CharField(blank=True, max_length=200)),
                 ('content', models.JSONField(default=dict)),
@@ -273,7 +273,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='notification',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['firing', 'escalation', 'reminder', 'recovery', 'digest', 'success', 'channel_fault', 'test'])), name='alerts_notification_kind_valid'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['firing', 'escalation', 'reminder', 'recovery', 'digest', 'success', 'channel_fault', 'test', 'evidence'])), name='alerts_notification_kind_valid'),
         ),
         migrations.AddConstraint(
             model_name='rulesetting',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.facts.instance import BackupFacts, InstanceFacts
-from alerts.facts.run import DrillFacts, EvidenceFacts
+from alerts.facts.run import BrokenEvidenceFacts, DrillFacts, EvidenceFacts
 from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
 from alerts.rules.punctuality import moment
 from alerts.states import Severity
@@ -69,6 +69,14 @@ def check_drill(facts: DrillFacts, limits: Limits) -> Finding | None:
     )
 
 
+def check_chain(facts: BrokenEvidenceFacts, limits: Limits) -> Finding | None:
+    return Finding(
+        message=f"the chain of evidence is broken: {facts.fault}",
+        facts={"found_at": facts.since.isoformat()},
+        episode=f"chain:{facts.since.isoformat()}",
+    )
+
+
 def _failed(facts: EvidenceFacts, operation: Operation, failure: str) -> Finding | None:
     if facts.operation != operation:
         return None
@@ -115,6 +123,19 @@ DRILL_FAILED = Rule(
     hint="Open the job to see what failed; take a backup, and start a drill from it.",
     resolves_when="A later drill of the instance passes, or its binlogs are no longer archived.",
 )
+EVIDENCE_CHANGED = Rule(
+    name="evidence_changed",
+    title="Evidence was changed",
+    about=BrokenEvidenceFacts,
+    check=check_chain,
+    severity=Severity.CRITICAL,
+    explanation="A row of evidence (a verify, restore test, drill or rehearsal) was changed, "
+    "removed or put in after it was recorded. Mooring never does so: somebody wrote to its "
+    "database, or part of the database was lost.",
+    hint="Run verifyevidence, and compare its head with the one that was sent elsewhere; restore "
+    "Mooring's database, or start new restore tests.",
+    resolves_when="A full verification, weekly or by verifyevidence, finds the chain whole.",
+)
 RESTORE_TEST_OLD = Rule(
     name="restore_test_old",
     title="Restore test is too old",
@@ -140,4 +161,11 @@ COPIES_MISSING = Rule(
     hint="Start a new backup, and check why a copy is missing.",
     resolves_when="The next backup of its kind has all its copies.",
 )
-RULES = (VERIFY_FAILED, RESTORE_TEST_FAILED, DRILL_FAILED, RESTORE_TEST_OLD, COPIES_MISSING)
+RULES = (
+    VERIFY_FAILED,
+    RESTORE_TEST_FAILED,
+    DRILL_FAILED,
+    EVIDENCE_CHANGED,
+    RESTORE_TEST_OLD,
+    COPIES_MISSING,
+)

@@ -17,7 +17,10 @@ from backups.models import (
     Deletion,
     Drill,
     Evidence,
+    EvidenceChain,
+    EvidenceLink,
     Rehearsal,
+    SigningKey,
     WantedCopy,
 )
 
@@ -103,6 +106,22 @@ class RehearsalAdmin(HistoryAdmin):
     autocomplete_fields = ["instance", "copy", "job"]
 
 
+@admin.register(EvidenceChain)
+class EvidenceChainAdmin(HistoryAdmin):
+    list_display = ["id", "instance", "length", "head", "verified_at", "fault"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "head"]
+    autocomplete_fields = ["instance"]
+
+
+@admin.register(EvidenceLink)
+class EvidenceLinkAdmin(HistoryAdmin):
+    list_display = ["id", "instance", "number", "digest", "previous"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "digest"]
+    autocomplete_fields = ["instance", "evidence", "drill", "rehearsal"]
+
+
 @admin.register(BackupAncestor)
 class BackupAncestorAdmin(HistoryAdmin):
     list_display = ["id", "backup", "position", "ancestor"]
@@ -126,3 +145,10 @@ class WantedCopyAdmin(HistoryAdmin):
     list_select_related = ["backup", "repository"]
     search_fields = ["backup__label", "repository__name", "error"]
     autocomplete_fields = ["backup", "repository", "job"]
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(HistoryAdmin):
+    list_display = ["key_id", "public_key", "created_at"]
+    search_fields = ["key_id"]
+    exclude = ["private_key_token"]

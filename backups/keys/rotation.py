@@ -17,7 +17,7 @@ from backups.archive.manifest import (
 )
 from backups.archive.manifest_file import read_manifest
 from backups.exceptions import MooringError
-from backups.models import BackupCopy, Instance, Repository
+from backups.models import BackupCopy, Instance, Repository, SigningKey
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import manifest_name
 from backups.states import CopyStatus
@@ -70,7 +70,7 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
 
 
 def rotate_passwords() -> int:
-    """Re-encrypt the passwords of instances and the keys of repositories; return how many.
+    """Re-encrypt passwords, the keys of repositories and keys that sign; return how many.
 
     Under the newest secret key.
     """
@@ -84,6 +84,10 @@ def rotate_passwords() -> int:
             setattr(repository, column, secrets.rotate(getattr(repository, column)))
             repository.save(update_fields=[column])
             count += 1
+    for key in SigningKey.objects.all():
+        key.private_key_token = secrets.rotate(key.private_key_token)
+        key.save(update_fields=["private_key_token"])
+        count += 1
     return count
 
 

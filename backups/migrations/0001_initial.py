@@ -100,6 +100,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SigningKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key_id', models.CharField(max_length=32, unique=True)),
+                ('public_key', models.CharField(max_length=64)),
+                ('private_key_token', models.TextField()),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Tag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -302,6 +315,24 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='EvidenceChain',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('length', models.PositiveBigIntegerField(default=0)),
+                ('head', models.CharField(blank=True, default='', max_length=64)),
+                ('verified_length', models.PositiveBigIntegerField(default=0)),
+                ('verified_head', models.CharField(blank=True, default='', max_length=64)),
+                ('verified_at', models.DateTimeField(blank=True, null=True)),
+                ('fully_verified_at', models.DateTimeField(blank=True, null=True)),
+                ('fault', models.CharField(blank=True, max_length=300)),
+                ('faulty_since', models.DateTimeField(blank=True, null=True)),
+                ('instance', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='evidence_chain', to='backups.instance')),
+            ],
+            options={
+                'ordering': ['instance'],
             },
         ),
         migrations.AddField(
@@ -752,6 +783,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='EvidenceLink',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveBigIntegerField()),
+                ('content_digest', models.CharField(max_length=64)),
+                ('previous', models.CharField(blank=True, max_length=64)),
+                ('digest', models.CharField(max_length=64)),
+                ('drill', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='link', to='backups.drill')),
+                ('evidence', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='link', to='backups.evidence')),
+                ('instance', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence_links', to='backups.instance')),
+                ('rehearsal', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='link', to='backups.rehearsal')),
+            ],
+            options={
+                'ordering': ['instance', 'number'],
+            },
+        ),
+        migrations.CreateModel(
             name='Repository',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -1078,6 +1126,14 @@ class Migration(migrations.Migration):
             model_name='deletion',
             constraint=models.CheckConstraint(condition=models.Q(('status__in', ['marked', 'deleting', 'deleted', 'kept', 'withdrawn'])), name='backups_deletion_status_valid'),
         ),
+        migrations.AddIndex(
+            model_name='evidencechain',
+            index=models.Index(condition=models.Q(('fault', ''), _negated=True), fields=['instance'], name='backups_evidence_chain_faulty'),
+        ),
+        migrations.AddIndex(
+            model_name='evidencechain',
+            index=models.Index(fields=['fully_verified_at'], name='backups_evidence_chain_due'),
+        ),
         migrations.AddConstraint(
             model_name='binlogtimeline',
             constraint=models.CheckConstraint(condition=models.Q(('start__in', ['first', 'reset', 'server', 'failover', 'behind', 'gap'])), name='backups_timeline_start_valid'),
@@ -1233,6 +1289,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='rehearsal',
             index=models.Index(fields=['instance', '-id'], name='backups_rehearsal_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='evidencelink',
+            constraint=models.UniqueConstraint(fields=('instance', 'number'), name='backups_evidence_link_one_per_number'),
+        ),
+        migrations.AddConstraint(
+            model_name='evidencelink',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('drill', None), ('evidence__isnull', False), ('rehearsal', None)), models.Q(('drill__isnull', False), ('evidence', None), ('rehearsal', None)), models.Q(('drill', None), ('evidence', None), ('rehearsal__isnull', False)), _connector='OR'), name='backups_evidence_link_one_row'),
         ),
         migrations.AddIndex(
             model_name='mediapiece',

@@ -15,6 +15,7 @@ from backups.models.binlog import (
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
 from backups.models.deletion import Deletion
 from backups.models.drill import Drill
+from backups.models.evidence_chain import EvidenceChain, EvidenceLink
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.hook_run import HookRun
 from backups.models.instance import Instance, InstanceGroup, Tag
@@ -29,6 +30,7 @@ from backups.models.repository import Repository, RepositorySpace
 from backups.models.row_comparison import RowComparison
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule
+from backups.models.signing_key import SigningKey
 from backups.models.table_opening import TableOpening
 from backups.models.usage import JobUsage
 from backups.models.wanted_copy import WantedCopy
@@ -48,6 +50,8 @@ __all__ = [
     "Deletion",
     "Drill",
     "Evidence",
+    "EvidenceChain",
+    "EvidenceLink",
     "HookRun",
     "Instance",
     "InstanceGroup",
@@ -69,6 +73,7 @@ __all__ = [
     "RepositorySpace",
     "RowComparison",
     "SegmentCopy",
+    "SigningKey",
     "TableOpening",
     "Tag",
     "TickHeartbeat",

@@ -39,6 +39,7 @@ class Verb(models.TextChoices):
     VIEWED = "viewed", "Viewed row values of"
     RECOVERED = "recovered", "Recovered objects of"
     REBUILT = "rebuilt", "Rebuilt the catalog of"
+    EXPORTED = "exported", "Exported evidence"
 
 
 class Activity(models.Model):

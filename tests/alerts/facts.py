@@ -10,6 +10,7 @@ from alerts.facts.chain import ChainFacts
 from alerts.facts.instance import BackupFacts, CopiesFacts, InstanceFacts, PastBackup
 from alerts.facts.run import (
     ActiveJobFacts,
+    BrokenEvidenceFacts,
     DrillFacts,
     EvidenceFacts,
     FailureFacts,
@@ -109,6 +110,10 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "failed_stage": "replay",
         "error": "no such table",
         "drilled_at": NOW - H,
+    },
+    BrokenEvidenceFacts: {
+        "fault": "link 3: the restore test 7 of orders-1@7-F was changed after it was recorded",
+        "since": NOW - H,
     },
     RepositoryFacts: {
         "encrypted": True,

@@ -217,6 +217,7 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("restore_test_failed", {"operation": "restore_test"}, 0),
     ("restore_test_failed", {"operation": "verify"}, None),
     ("drill_failed", {}, 0),
+    ("evidence_changed", {}, 0),
     ("restore_test_old", {"restore_tested_at": NOW - 35 * D + S}, None),
     ("restore_test_old", {"restore_tested_at": NOW - 35 * D}, N),
     ("restore_test_old", {"created_at": NOW - 35 * D}, N),
@@ -316,6 +317,7 @@ def test_every_rule_has_cases_of_both_sorts() -> None:
         "key_missing",
         "backup_succeeded",
         "drill_failed",
+        "evidence_changed",
     }
     for name in RULES.keys() - {"rule_broken"}:
         outcomes = {severity is None for rule, _, severity in CASES if rule == name}
@@ -360,6 +362,12 @@ def test_a_threshold_that_is_off_finds_nothing() -> None:
             {"backup_passed": True},
             "recovery to 2026-03-01 12:00 UTC failed in replay: no such table; the backup "
             "orders-1@7-F itself passed its restore test",
+        ),
+        (
+            "evidence_changed",
+            {},
+            "the chain of evidence is broken: link 3: the restore test 7 of orders-1@7-F was "
+            "changed after it was recorded",
         ),
         (
             "size_unusual",

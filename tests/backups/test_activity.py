@@ -24,7 +24,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 READING = {
     "checkcopies", "checkkeys", "comparebackups", "doctor", "listbackups", "listbinlogs",
     "listdeletions", "listhooks", "listschedules", "listtransactions", "showbackup",
-    "showdefinition", "showschedule",
+    "showdefinition", "showschedule", "verifyevidence",
     # A process; what is asked of it was recorded then.
     "receivebinlogs",
 }  # fmt: skip

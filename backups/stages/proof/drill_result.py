@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups.evidence_chain.append import append
 from backups.exceptions import (
     ArchiveError,
     BinlogDamaged,
@@ -52,7 +53,7 @@ def record_drill(run: Run, work: RestoreWork, *, failed_stage: str = "", error: 
     with transaction.atomic():
         # First, and as the lock: a run that has lost its lease writes nothing.
         own(run.job, run.token, progress_at=now())
-        return Drill.objects.create(
+        drill = Drill.objects.create(
             instance=run.job.instance,
             copy=work.copy,
             job=run.job,
@@ -68,6 +69,8 @@ def record_drill(run: Run, work: RestoreWork, *, failed_stage: str = "", error: 
             stages={name: length.total_seconds() for name, length in lengths.items()},
             **_reached(work),
         )
+        append(drill)
+        return drill
 
 
 def _reached(work: RestoreWork) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from backups.access import checked_store, refuse_unusable
+from backups.evidence_chain.append import append
 from backups.exceptions import ArchiveError, EngineError, MooringError, RepositoryError
 from backups.models import BackupCopy, Evidence
 from backups.running.run import Run
@@ -34,7 +35,7 @@ def record(
     with transaction.atomic():
         # First, and as the lock: a run that has lost its lease writes no evidence.
         own(run.job, run.token, progress_at=now())
-        Evidence.objects.create(
+        evidence = Evidence.objects.create(
             copy=copy,
             job=run.job,
             operation=run.job.operation,
@@ -43,29 +44,30 @@ def record(
             recovery_time=recovery_time,
             report=report,
         )
-        Evidence.objects.bulk_create(
-            Evidence(
+        append(evidence)
+        for other, good, findings in parts:
+            part = Evidence.objects.create(
                 copy=other,
                 operation=run.job.operation,
                 passed=good,
                 manifest_digest=other.manifest_digest,
                 report=findings,
             )
-            for other, good, findings in parts
-        )
+            append(part)
 
 
 def record_damage(run: Run, copy: BackupCopy, error: str, **more: str) -> None:
     """Write evidence against a copy that was read for another purpose than its proof."""
     with transaction.atomic():
         own(run.job, run.token, progress_at=now())
-        Evidence.objects.create(
+        evidence = Evidence.objects.create(
             copy=copy,
             operation=Operation.VERIFY,
             passed=False,
             manifest_digest=copy.manifest_digest,
             report={"error": error, **more},
         )
+        append(evidence)
 
 
 def is_of_copy(copy: BackupCopy, error: MooringError) -> bool:

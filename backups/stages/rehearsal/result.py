@@ -13,6 +13,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups.evidence_chain.append import append
 from backups.exceptions import ArchiveError, EngineError, StageFailed
 from backups.models import JobStage, Rehearsal
 from backups.programs.compatibility import parse_version
@@ -53,7 +54,7 @@ def record_rehearsal(
     with transaction.atomic():
         # First, and as the lock: a run that has lost its lease writes nothing.
         own(run.job, run.token, progress_at=now())
-        return Rehearsal.objects.create(
+        rehearsal = Rehearsal.objects.create(
             instance=run.job.instance,
             copy=work.copy,
             job=run.job,
@@ -71,6 +72,8 @@ def record_rehearsal(
                 "own_checks": [checked.as_json() for checked in work.own_checks],
             },
         )
+        append(rehearsal)
+        return rehearsal
 
 
 def _lengths(run: Run) -> Mapping[str, timedelta]:

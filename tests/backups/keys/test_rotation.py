@@ -8,6 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from backups.archive.keys import Keyring, add_key, create_key_file
+from backups.evidence_report.signing import create_key, sign
 from backups.exceptions import RepositoryError
 from backups.jobs.request import create_copy_job
 from backups.keys.load import load_keys
@@ -122,10 +123,13 @@ def test_passwords_move_to_the_newest_secret_key(
     main.set_secret_key("s3cret key")
     main.save()
     new = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+    signing = create_key()
     settings.INSTANCE_SECRET_KEYS = [new, *settings.INSTANCE_SECRET_KEYS]
     before = orders.password_token
-    assert rotate_passwords() == 2
+    assert rotate_passwords() == 3
     settings.INSTANCE_SECRET_KEYS = [new]
+    signing.refresh_from_db()
+    assert len(sign(signing, b"a manifest")) == 64
     orders.refresh_from_db()
     assert orders.password_token != before
     assert orders.password() == "s3cret word"
