@@ -276,18 +276,14 @@ def test_the_repository_is_gone(
 ) -> None:
     store = Path(main.path)
     with pytest.MonkeyPatch.context() as patch:
-        before(
-            patch,
-            Operation.RESTORE_TABLE,
-            "extract",
-            lambda: store.rename(store.with_name("apart")) and None,
-        )
+        apart = store.with_name("apart")
+        before(patch, Operation.RESTORE_TABLE, "extract", lambda: store.rename(apart))
         ended = restore(label, *INTO)
     assert_failed(ended, "extract", str(store))
     gone = restore(label, *INTO)
     assert gone.exit_code != 0
     assert str(store) in gone.stdout + gone.stderr
-    store.with_name("apart").rename(store)
+    apart.rename(store)
     assert_cleared(product, settings)
 
 
