@@ -8,23 +8,26 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from backups.archive.contained import open_contained, remove_contained
 from backups.programs.private_server import PrivateServer
+from backups.programs.server_session import session
 from backups.table_names.names import TableName, file_pattern
 
 # Rows, what describes them, and the key of an encrypted table.
 _SUFFIXES = (".ibd", ".cfg", ".cfp")
 _PART = re.compile(r"(#p#[^/]*)\.(?:ibd|cfg|cfp)$", re.IGNORECASE)
+# Until all of them are there: no server takes one for a tablespace.
+UNFINISHED = ".part"
 _PIECE_BYTES = 4 << 20
 
 
 @contextmanager
 def flushed(server: PrivateServer, table: TableName) -> Iterator[list[str]]:
     """Have the files of a table complete; give their paths in the server's folder."""
-    with closing(server.connect()) as connection, connection.cursor() as cursor:
+    with session(server) as connection, connection.cursor() as cursor:
         cursor.execute(f"FLUSH TABLES {table.quoted} FOR EXPORT")
         yield files_of(server.folder, table)
 
@@ -71,12 +74,21 @@ def copy_file(
     return copied
 
 
+def finish_file(folder: Path, name: str) -> None:
+    """Give a copied file, which has the end of an unfinished one, its own name."""
+    schema, _, last = name.rpartition("/")
+    # No part of the way to it is a link: it was written there a moment ago, and is looked at again.
+    os.close(open_contained(folder, name + UNFINISHED))
+    os.rename(folder / schema / (last + UNFINISHED), folder / schema / last)
+
+
 def remove_files(folder: Path, schema: str, stem: str) -> int:
     """Remove the files of a table that never became one; return how many."""
     removed = 0
     for path in (folder / schema).glob(f"{stem}*"):
         rest = path.name.removeprefix(stem)
-        if rest.startswith((".", "#")) and path.suffix in _SUFFIXES:
+        ends = rest.removesuffix(UNFINISHED).endswith(_SUFFIXES)
+        if rest.startswith((".", "#")) and ends:
             remove_contained(folder, f"{schema}/{path.name}")
             removed += 1
     return removed

@@ -25,7 +25,7 @@ from backups.restores.target import check_room, check_server, refuse_target
 from backups.table_names.names import TableName
 from backups.table_restores.request import new_names, tables_of
 from backups.table_restores.target import TargetServer, examine_target, named_instance
-from backups.table_restores.ways import choose_way
+from backups.table_restores.ways import UNLESS_USED, choose_way
 from backups.units import format_bytes, format_count
 
 
@@ -140,9 +140,11 @@ def _find_ways(
         new, part = new_tables[row.name], parts[row.name]
         row.kept_as = new.kept_as
         if part.definition is not None:
-            row.way = choose_way(
+            way = choose_way(
                 part, part.definition.sql, new, target, backup.engine, backup.server_version
-            ).words
+            )
+            # The numbers are in the files.
+            row.way = f"{way.words}{UNLESS_USED if way.by_files else ''}"
     known = sum(bool(row.way) for row in plan.tables)
     return f"known for {known} of {format_count(len(plan.tables), 'table')}"
 

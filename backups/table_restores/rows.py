@@ -6,7 +6,7 @@ Values are read in their stored bytes and written as literals that a server read
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from pymysql.connections import Connection
@@ -14,6 +14,7 @@ from pymysql.cursors import SSCursor
 
 from backups.engines.clone.literals import Column, quoted
 from backups.programs.private_server import PrivateServer
+from backups.programs.server_session import session
 from backups.table_names.names import TableName
 
 STATEMENT_BYTES = 1 << 20
@@ -54,7 +55,7 @@ def insert_statements(
     server: PrivateServer, table: TableName, new: TableName
 ) -> Iterator[tuple[bytes, int]]:
     """Yield statements that insert all rows into ``new``, and how many rows each has."""
-    with closing(server.connect()) as connection:
+    with session(server) as connection:
         columns = _columns(connection, table)
         literals = [column.literal() for column in columns]
         names = ", ".join(quoted(column.name) for column in columns)

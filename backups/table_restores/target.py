@@ -26,6 +26,7 @@ from backups.models import Instance
 from backups.opened_tables.part import SYSTEM_SCHEMAS
 from backups.programs.compatibility import Version, parse_version
 from backups.table_names.names import MOST_NAME_CHARACTERS, TableName, quoted
+from backups.table_restores.dead_statements import end_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,15 +141,17 @@ def examine_target(
 
 
 def drop_temporaries(instance: Instance, schemas: Collection[str], token: str) -> list[TableName]:
-    """Drop the tables of a job that did not become whole; return their names.
+    """End what a job still does there, and drop its tables that did not become whole.
 
-    Files that such a table had in the server's folder go as well.
+    Files that such a table had in the server's folder go as well. Returns the names of the tables.
     """
     dropped = []
     with connected(instance) as connection:
+        prefix = f"{_TEMPORARY}_{token}_"
+        end_statements(connection, instance.user, prefix)
         for schema in schemas:
             for name in _present(connection, schema):
-                if not name.startswith(f"{_TEMPORARY}_{token}_"):
+                if not name.startswith(prefix):
                     continue
                 table = TableName(schema, name)
                 fetch_rows(connection, "SET SESSION foreign_key_checks = 0")

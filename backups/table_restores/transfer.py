@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,32 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.archive.meter import Meter
-from backups.exceptions import StageFailed
+from backups.exceptions import MooringError, StageFailed
 from backups.programs.private_server import PrivateServer
-from backups.programs.server_session import is_lost
-from backups.table_names.names import TableName, quoted
+from backups.programs.server_session import is_lost, session
+from backups.table_names.names import quoted
 from backups.table_restores.definitions import created_as
-from backups.table_restores.files import copy_file, flushed, name_as, remove_files
+from backups.table_restores.files import (
+    UNFINISHED,
+    copy_file,
+    finish_file,
+    flushed,
+    name_as,
+    remove_files,
+)
+from backups.table_restores.naming import LOCK_NOT_GRANTED
+from backups.table_restores.numbers import numbers_in_use, numbers_of
 from backups.table_restores.rows import PREAMBLE, create_statement, insert_statements
 from backups.table_restores.target import NewTable, TargetServer, run
-from backups.table_restores.ways import Way
+from backups.table_restores.ways import Way, why_numbers
+
+UNTOUCHED = "Nothing was changed under the table's own name."
+# What a server calls it, by the file that it could not write.
+_DISK_FULL = {1021, 1114}
+
+
+class FilesRefused(MooringError):
+    """The files of a table must not get into the folder of the instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ class Transfer:
                 try:
                     self._by_files(new)
                     return way.words
-                except pymysql.Error as exc:
+                except (pymysql.Error, FilesRefused) as exc:
                     if is_lost(exc):
                         raise
                     self.log(f"{new.table}: its files were not imported: {_text(exc)}")
@@ -56,7 +73,7 @@ class Transfer:
         except pymysql.Error as exc:
             raise StageFailed(
                 f"{new.table} could not be restored into {self.target.instance.name}: {_text(exc)}",
-                hint="Nothing was changed under its own name.",
+                hint=f"{_advice(exc)} {UNTOUCHED}",
             ) from None
         return way.words
 
@@ -68,7 +85,7 @@ class Transfer:
             remove_files(folder, new.temporary.schema, new.temporary.name)
 
     def _create(self, new: NewTable) -> None:
-        with self.server.connect() as source:
+        with session(self.server) as source:
             sql = create_statement(source, new.table)
         siblings = {
             other.table.name: other.temporary.name
@@ -93,20 +110,13 @@ class Transfer:
     def _by_files(self, new: NewTable) -> None:
         self._create(new)
         run(self.connection, f"ALTER TABLE {new.temporary.quoted} DISCARD TABLESPACE")
-        folder, schema = Path(self.target.folder), new.temporary.schema
-        names: list[str] = []
+        folder = Path(self.target.folder)
         try:
-            with flushed(self.server, new.table) as paths:
-                for path in paths:
-                    name = f"{schema}/{name_as(path, new.temporary.name)}"
-                    names.append(name)
-                    self.meter.raw_bytes += copy_file(
-                        self.server.folder, path, folder, name, check=self.check
-                    )
+            names = self._copy_files(new, folder)
         except OSError as exc:
             raise StageFailed(
-                f"{exc.filename or folder}: {exc.strerror}",
-                hint="Nothing was changed under the table's own name.",
+                f"{exc.filename or folder}: {exc.strerror or exc}",
+                hint=f"Check that disk and its free space, and restore it again. {UNTOUCHED}",
             ) from None
         run(self.connection, f"ALTER TABLE {new.temporary.quoted} IMPORT TABLESPACE")
         for name in names:
@@ -114,16 +124,38 @@ class Transfer:
                 with suppress(OSError):
                     (folder / name).unlink()
 
+    def _copy_files(self, new: NewTable, folder: Path) -> list[str]:
+        """Copy the files beside the new table's; return their names."""
+        names: list[str] = []
+        with flushed(self.server, new.table) as paths:
+            for path in paths:
+                name = f"{new.temporary.schema}/{name_as(path, new.temporary.name)}"
+                names.append(name)
+                self.meter.raw_bytes += copy_file(
+                    self.server.folder, path, folder, name + UNFINISHED, check=self.check
+                )
+            numbers = numbers_of(self.server.folder, paths)
+        # Again: another table may have been made while they were copied.
+        if used := numbers_in_use(self.connection, numbers):
+            raise FilesRefused(why_numbers(used))
+        for name in names:
+            finish_file(folder, name)
+        return names
 
-def rename_statement(tables: Mapping[TableName, NewTable]) -> str:
-    """Return the one statement that gives all tables their names, and keeps the present ones."""
-    steps = []
-    for new in tables.values():
-        if new.kept_as is not None:
-            steps.append(f"{new.name.quoted} TO {new.kept_as.quoted}")
-        steps.append(f"{new.temporary.quoted} TO {new.name.quoted}")
-    return f"RENAME TABLE {', '.join(steps)}"
+
+def _advice(exc: pymysql.Error) -> str:
+    """Return what to do about an error of the instance."""
+    if is_lost(exc):
+        return "Check that the server runs, and its error log, and restore it again."
+    code = exc.args[0] if exc.args else 0
+    again = "and restore it again."
+    if code in _DISK_FULL:
+        return f"Make room on the disk of that server, {again}"
+    if code == LOCK_NOT_GRANTED:
+        return f"End the session that holds a lock on a table that its foreign keys name, {again}"
+    return f"Remove the cause, {again}"
 
 
-def _text(exc: pymysql.Error) -> str:
-    return str(exc.args[-1]) if exc.args else type(exc).__name__
+def _text(exc: Exception) -> str:
+    # The library has no words for a connection that was lost before.
+    return str(exc.args[-1] if exc.args else "") or "the connection was lost"

@@ -8,6 +8,7 @@ fit, rows are inserted.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backups.exceptions import Refused
@@ -15,6 +16,8 @@ from backups.opened_tables.part import PartTable
 from backups.programs.compatibility import CLONE, parse_version
 from backups.table_restores.target import NewTable, TargetServer
 
+# Of a plan, which does not look into files.
+UNLESS_USED = ", or row by row where the instance still has the table"
 _ENCRYPTED = re.compile(r"^\).*\bENCRYPTION='Y'", re.MULTILINE)
 _VERSIONED = re.compile(r"\bWITH SYSTEM VERSIONING\b")
 _PLAIN = re.compile(r"[0-9A-Za-z_]+", re.ASCII)
@@ -50,6 +53,15 @@ def choose_way(
             hint="Restore the whole backup, or take its files with --to DIR.",
         )
     return Way(by_files=False, reason=reason)
+
+
+def why_numbers(used: Sequence[int]) -> str:
+    """Return why files do not go where the server has tablespaces of their numbers."""
+    numbers = ", ".join(map(str, used))
+    return (
+        f"the instance has a tablespace of the same number ({numbers}), as of the table itself: a "
+        "server with two of them does not start after a crash"
+    )
 
 
 def _why_not_files(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backups.archive.meter import Meter
 from backups.programs.private_server import PrivateServer
+from backups.programs.server_session import session
 from backups.table_names.names import TableName, quoted
 from backups.table_restores.definitions import created_as
 from backups.table_restores.files import copy_file, flushed
@@ -75,7 +76,7 @@ def write_files(
 
 
 def _created(server: PrivateServer, table: TableName, new: TableName) -> str:
-    with server.connect() as connection:
+    with session(server) as connection:
         sql = create_statement(connection, table)
     # Of a table that refers to itself.
     moved = {table.name: new.name} if table.schema == new.schema else {}

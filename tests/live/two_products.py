@@ -32,6 +32,9 @@ class Product:
     # Any: cursors of every kind.
     connect: Callable[[], Connection[Any]]
     add: Callable[[], Instance]
+    # As a power cut would, and again.
+    kill: Callable[[], None]
+    start: Callable[[], None]
 
     @property
     def is_mysql(self) -> bool:
@@ -85,6 +88,8 @@ def serving(name: str, folder: Path, *, binlog: bool = True) -> Iterator[Product
                 folder,
                 lambda: mysql.connect(),
                 lambda: clone_jobs.add_instance(mysql),
+                mysql.kill,
+                mysql.start,
             )
         return
     new_mariadb(folder)
@@ -99,4 +104,12 @@ def serving(name: str, folder: Path, *, binlog: bool = True) -> Iterator[Product
             ),
         )
         assert settings.port is not None
-        yield Product(name, settings.port, folder, mariadb.connect, lambda: add_instance(mariadb))
+        yield Product(
+            name,
+            settings.port,
+            folder,
+            mariadb.connect,
+            lambda: add_instance(mariadb),
+            mariadb.kill,
+            mariadb.start,
+        )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from backups.exceptions import Refused
 from backups.opened_tables.open import part_server, prepare_part
+from backups.opened_tables.part import PartTable
+from backups.programs.server_session import session
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.table_restore.work import TableRestoreWork
+from backups.table_restores.files import files_of
+from backups.table_restores.numbers import numbers_in_use, numbers_of
 from backups.table_restores.rows import count_rows, create_statement
-from backups.table_restores.ways import choose_way
+from backups.table_restores.target import connected
+from backups.table_restores.ways import Way, choose_way, why_numbers
 from backups.units import format_count
 
 
@@ -32,7 +37,7 @@ class OpenTables(PlainStage[TableRestoreWork]):
 
     def _look(self, run: Run, work: TableRestoreWork) -> None:
         backup, new_tables = work.copy.backup, work.new_tables()
-        with work.opened().connect() as connection:
+        with session(work.opened()) as connection:
             for table in work.part().part.tables:
                 run.check()
                 created = create_statement(connection, table.name)
@@ -52,8 +57,16 @@ class OpenTables(PlainStage[TableRestoreWork]):
                     backup.engine,
                     backup.server_version,
                 )
+                if way.by_files and (used := self._numbers_in_use(work, table)):
+                    way = Way(by_files=False, reason=why_numbers(used))
                 work.ways[table.name] = way
                 run.log(self.name, f"{table.name}: {way.words}")
+
+    def _numbers_in_use(self, work: TableRestoreWork, table: PartTable) -> list[int]:
+        assert work.target is not None
+        with connected(work.target.instance) as connection:
+            numbers = numbers_of(work.data(), files_of(work.data(), table.name))
+            return numbers_in_use(connection, numbers)
 
     def clean_up(self, run: Run, work: TableRestoreWork) -> None:
         if work.server is not None:

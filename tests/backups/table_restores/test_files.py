@@ -47,8 +47,8 @@ def test_a_copy_replaces_nothing_and_follows_no_link(tmp_path: Path) -> None:
 
 def test_files_of_unfinished_tables_are_removed_and_no_others(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
-    left = ("mooring_x_1.ibd", "mooring_x_1.cfg", "mooring_x_1#p#p0.ibd")
-    others = ("mooring_x_10.ibd", "orders.ibd", "mooring_x_1.frm")
+    left = ("mooring_x_1.ibd", "mooring_x_1.cfg", "mooring_x_1#p#p0.ibd", "mooring_x_1.ibd.part")
+    others = ("mooring_x_10.ibd", "orders.ibd", "mooring_x_1.frm", "mooring_x_1.part")
     for name in (*left, *others):
         (tmp_path / "shop" / name).touch()
     assert remove_files(tmp_path, "shop", "mooring_x_1") == len(left)
