@@ -43,6 +43,16 @@ class ProofTarget(models.TextChoices):
     NEWEST = "newest", "The newest moment"  # a drill as well
 
 
+class ObjectiveLevel(models.TextChoices):
+    """How an instance stands against its recovery objectives."""
+
+    NONE = "none", "No objective"
+    MET = "met", "Within its objectives"
+    AT_RISK = "at_risk", "Will be missed"  # met now, but not by the plan or the trend
+    UNKNOWN = "unknown", "Unknown"  # nothing tells whether it is met
+    MISSED = "missed", "Missed"
+
+
 class BackupKind(models.TextChoices):
     """How much of the instance a backup holds, and whether it stands alone."""
 

@@ -31,6 +31,7 @@ from backups.hooks import owed
 from backups.instances import reachability
 from backups.jobs import wake
 from backups.models import Instance, Job
+from backups.objectives import rows as objective_rows
 from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.opened_tables import session
 from backups.retention import binlogs, expiry, pruning, renewal
@@ -199,6 +200,14 @@ def judge_recoverability() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def judge_objectives() -> None:
+    """Judge whether the instances that are due are recoverable within their objectives."""
+    objective_rows.judge_due(now())
+
+
+@shared_task(ignore_result=True)
 @records_heartbeat
 def plan_occurrences() -> None:
     """Start, follow and account for the planned runs of schedules."""
@@ -220,6 +229,7 @@ def prune_history() -> None:
     """Delete history that is older than it is kept."""
     refuse_clock_jump("prune history", now())
     pruning.prune_history(now())
+    objective_rows.prune_days(now())
 
 
 @shared_task(ignore_result=True)

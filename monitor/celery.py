@@ -42,6 +42,7 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.check_copies": 60,
     "backups.tasks.check_segments": 60,
     "backups.tasks.judge_recoverability": 60,
+    "backups.tasks.judge_objectives": 60,
     "backups.tasks.check_repositories": 300,
     "alerts.tasks.ping_dead_man_switch": 60,
     "backups.tasks.expire_backups": 3600,

@@ -53,6 +53,8 @@ class InstanceFacts(Facts):
     recoverable_to: datetime | None = None
     # Between two planned backups of its most frequent schedule; None without a schedule.
     longest_pause: timedelta | None = None
+    # Its recovery point objective; None: it has none.
+    rpo: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 
@@ -63,6 +63,8 @@ def build_instance_facts(
     belonging: Belonging,
     history: History,
     archived: Archived | None,
+    *,
+    rpo: timedelta | None = None,
 ) -> InstanceFacts:
     """``archived``: None where its binlogs are not."""
     # Chosen tables bring no instance back, however often they are backed up.
@@ -88,6 +90,7 @@ def build_instance_facts(
         archived=archived is not None,
         recoverable_to=archived.recoverable_to if archived is not None else None,
         longest_pause=min((schedule.longest_pause for schedule in whole), default=None),
+        rpo=rpo,
     )
 
 

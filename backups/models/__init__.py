@@ -21,6 +21,7 @@ from backups.models.hook_run import HookRun
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.kept import KeptRestore
+from backups.models.objective import ObjectiveDay, ObjectiveStanding, RecoveryObjective
 from backups.models.occurrence import Occurrence
 from backups.models.piece import MediaPiece
 from backups.models.place import LimitPlace
@@ -65,9 +66,12 @@ __all__ = [
     "KeptRestore",
     "LimitPlace",
     "MediaPiece",
+    "ObjectiveDay",
+    "ObjectiveStanding",
     "ObservedHistory",
     "Occurrence",
     "RecoverableRange",
+    "RecoveryObjective",
     "Rehearsal",
     "Repository",
     "RepositorySpace",

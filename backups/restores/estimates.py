@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from backups.binlog_archive.recovery.from_backup import Recovery
-from backups.models import BackupCopy, Evidence, Instance, Job
+from backups.models import Backup, BackupCopy, Evidence, Instance, Job
 from backups.programs.compatibility import CLONE
-from backups.restores.recovery_time import Prediction, missing, predict
-from backups.restores.stage_times import measured_times
+from backups.restores.recovery_time import Prediction, RecoveryWork, missing, predict
+from backups.restores.stage_times import StageTimes, redo_bytes
 from backups.restores.target import restored_size
 from backups.states import JobStatus, Operation
 from backups.units import format_duration
@@ -39,8 +39,11 @@ class Estimate:
 
 
 def estimate_time(copy: BackupCopy) -> Estimate:
-    """Estimate from measurements: first of all this backup's own restore test."""
+    """Estimate stage by stage where that gives an interval, else from the nearest measurement."""
     backup = copy.backup
+    by_stages = predicted(backup.instance, backup, None)
+    if by_stages.prediction is not None and by_stages.prediction.is_interval:
+        return by_stages
     tests = Evidence.objects.filter(
         operation=Operation.RESTORE_TEST, passed=True, recovery_time__isnull=False
     )
@@ -82,20 +85,29 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
 
 def estimate_recovery(copy: BackupCopy, recovery: Recovery) -> Estimate:
     """Estimate a restore with a replay, stage by stage."""
-    backup = copy.backup
-    return predicted(backup.instance, restored_size(backup), recovery.bytes_total or None)
+    return predicted(copy.backup.instance, copy.backup, recovery.bytes_total or None)
 
 
-def predicted(instance: Instance, size: int | None, replayed_bytes: int | None) -> Estimate:
-    """Predict a restore of so many bytes; ``replayed_bytes`` None: nothing is replayed."""
+def predicted(
+    instance: Instance,
+    backup: Backup,
+    replayed_bytes: int | None,
+    times: StageTimes | None = None,
+) -> Estimate:
+    """Predict a restore of a backup; ``replayed_bytes`` None: nothing is replayed.
+
+    ``times`` are those of several instances, where these were read together.
+    """
+    size = restored_size(backup)
     if size is None:
         return Estimate(None, "the size of the backup is unknown")
     replays = replayed_bytes is not None
     # A clone was started to be prepared; only a replay has it started once more.
     starts = replays or instance.engine != CLONE
-    measured = measured_times(instance, replays=replays, starts=starts)
-    prediction = predict(measured.times, size, replayed_bytes, starts=starts)
+    measured = (times or StageTimes([instance])).of(instance, replays=replays, starts=starts)
+    work = RecoveryWork(size, replayed_bytes, redo_bytes(backup), starts)
+    prediction = predict(measured.times, work, measured.like)
     if prediction is None:
         lacking = missing(measured.times, replays=replays, starts=starts)
         return Estimate(None, f"never measured: {', '.join(lacking)}")
-    return Estimate(prediction.middle, f"from {measured.basis}", prediction)
+    return Estimate(prediction.middle, measured.basis, prediction)

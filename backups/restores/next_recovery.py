@@ -14,7 +14,6 @@ from backups.health.usable import usable_copies, whole_copies
 from backups.models import Backup, BinlogArchive, BinlogSegment, Instance, RecoverableRange
 from backups.models.binlog import TimelineStart
 from backups.restores.estimates import Estimate, predicted
-from backups.restores.target import restored_size
 
 
 def predict_newest(instance: Instance, archive: BinlogArchive | None) -> Estimate:
@@ -24,12 +23,12 @@ def predict_newest(instance: Instance, archive: BinlogArchive | None) -> Estimat
         span = rows.select_related("newest_backup", "timeline").first()
         if span is not None:
             replayed = bytes_to_replay(archive, span)
-            return predicted(instance, restored_size(span.newest_backup), replayed or None)
+            return predicted(instance, span.newest_backup, replayed or None)
     copies = without_faults(whole_copies(usable_copies())).filter(backup__instance=instance)
     copy = copies.select_related("backup").order_by("-backup__ended_at", "pk").first()
     if copy is None:
         return Estimate(None, "no backup can be restored")
-    return predicted(instance, restored_size(copy.backup), None)
+    return predicted(instance, copy.backup, None)
 
 
 def bytes_to_replay(archive: BinlogArchive, span: RecoverableRange) -> int:

@@ -1,7 +1,8 @@
-"""How long should a recovery take, from the times of earlier ones? An interval. Pure.
+"""How long should a recovery take, from the times of earlier ones? Stage by stage. Pure.
 
-What is read and what is replayed takes as long as its bytes; everything else, starting a server
-for example, as long as before, and longer for a larger backup.
+What is read and what is replayed takes as long as its bytes; preparing, as long as its redo log
+where that is known; everything else, starting a server for example, as long as before, and longer
+for a larger backup.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from statistics import median, quantiles
+
+from backups.restores.stage_fit import Fitted, Measured, fit
 
 EXTRACT, PREPARE, START = "extract", "prepare", "start"
 # A replay is two: its server's start and end, and while transactions are applied.
@@ -22,10 +24,6 @@ NEEDED_TO_REPLAY = (REPLAY_SERVER, APPLY)
 SHORT = (CHECK, HAND_OVER)
 # Of a drill: what a recovery to its moment consists of.
 RECOVERY_STAGES = (EXTRACT, PREPARE, REPLAY, "start at moment")
-# From so many on, the slowest and the fastest tenth are left out.
-MANY = 10
-# A rate from fewer bytes is that of a start, not of the work.
-LEAST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,56 +36,84 @@ class StageTime:
     moved_bytes: int
     # Of the restored backup; 0 is unknown.
     size: int
+    # How long its redo log is; None is unknown.
+    redo_bytes: int | None = None
+
+
+Times = Mapping[str, Sequence[StageTime]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryWork:
+    """What a restore has to do, in bytes."""
+
+    size: int
+    # None: nothing is replayed.
+    replayed: int | None = None
+    # None: unknown.
+    redo: int | None = None
+    # Whether a server is started in the end, which some have done to prepare.
+    starts: bool = True
+
+    @property
+    def replays(self) -> bool:
+        return self.replayed is not None
+
+
+@dataclass(frozen=True, slots=True)
+class StagePrediction:
+    """How long one stage should take. Without an interval ``low`` and ``high`` are None."""
+
+    stage: str
+    low: timedelta | None
+    middle: timedelta
+    high: timedelta | None
+    measured: int
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """How long it should take: about so long, and from when to when it did before."""
+    """How long it should take: about so long, and nine of ten from ``low`` to ``high``."""
 
     low: timedelta
     middle: timedelta
     high: timedelta
     # How many measurements the stage with the fewest has.
     measured: int
+    # In their order.
+    stages: tuple[StagePrediction, ...] = ()
 
     @property
     def is_interval(self) -> bool:
-        """Whether there is more than one measurement of anything that takes time."""
+        """Whether enough was measured to tell how much restores differ, of each stage."""
         return self.high > self.low
 
 
-def predict(
-    times: Mapping[str, Sequence[StageTime]],
-    size: int,
-    replayed_bytes: int | None,
-    *,
-    starts: bool = True,
-) -> Prediction | None:
-    """Predict a restore of ``size`` bytes with a replay of so many; None is unknown.
+def predict(times: Times, work: RecoveryWork, like: Times | None = None) -> Prediction | None:
+    """Predict a restore; None where a stage was never measured.
 
-    ``replayed_bytes`` None: nothing is replayed. ``starts``: whether a server is started in the
-    end, which some have done to prepare.
+    ``like``: the times of other instances, which tell how much restores differ while there are
+    few of its own.
     """
-    needed = _needed(replays=replayed_bytes is not None, starts=starts)
+    needed = _needed(replays=work.replays, starts=work.starts)
     if any(not times.get(stage) for stage in needed):
         return None
-    short = SHORT if replayed_bytes is None else (*SHORT, FIND)
-    lows, middles, highs = 0.0, 0.0, 0.0
-    for stage in (*needed, *(each for each in short if times.get(each))):
-        work = replayed_bytes if stage == APPLY else size
-        low, middle, high = _spread([_scaled(each, work or 0) for each in _telling(times[stage])])
-        lows, middles, highs = lows + low, middles + middle, highs + high
-    return Prediction(
-        timedelta(seconds=lows),
-        timedelta(seconds=middles),
-        timedelta(seconds=highs),
-        min(len(times[stage]) for stage in needed),
-    )
+    short = (*SHORT, FIND) if work.replays else SHORT
+    stages = [
+        _predict_stage(stage, times[stage], (like or {}).get(stage, ()), work)
+        for stage in (*needed, *(each for each in short if times.get(each)))
+    ]
+    middle = sum((each.middle for each in stages), timedelta(0))
+    low = high = middle
+    # They are slow together, on a busy host: so the ends are added.
+    if all(each.low is not None for each in stages):
+        low = sum((each.low for each in stages if each.low is not None), timedelta(0))
+        high = sum((each.high for each in stages if each.high is not None), timedelta(0))
+    measured = min(len(times[stage]) for stage in needed)
+    return Prediction(low, middle, high, measured, tuple(stages))
 
 
-def missing(
-    times: Mapping[str, Sequence[StageTime]], *, replays: bool, starts: bool = True
-) -> list[str]:
+def missing(times: Times, *, replays: bool, starts: bool = True) -> list[str]:
     """Return the stages without which nothing can be predicted, and that were never measured."""
     return [stage for stage in _needed(replays=replays, starts=starts) if not times.get(stage)]
 
@@ -97,25 +123,33 @@ def _needed(*, replays: bool, starts: bool) -> tuple[str, ...]:
     return (*NEEDED, *start, *(NEEDED_TO_REPLAY if replays else ()))
 
 
-def _telling(times: Sequence[StageTime]) -> Sequence[StageTime]:
-    """Leave out rates of hardly any bytes where there are others."""
-    large = [
-        each for each in times if each.stage not in BY_BYTES or each.moved_bytes >= LEAST_BYTES
-    ]
-    return large or times
+def _predict_stage(
+    stage: str, times: Sequence[StageTime], like: Sequence[StageTime], work: RecoveryWork
+) -> StagePrediction:
+    by_redo = stage == PREPARE and bool(work.redo) and all(each.redo_bytes for each in times)
+    todo = work.size
+    if stage == APPLY:
+        todo = work.replayed or 0
+    elif by_redo:
+        todo = work.redo or 0
+    by_bytes = stage in BY_BYTES
+    fitted = fit(
+        _measured(times, by_bytes=by_bytes, by_redo=by_redo),
+        todo,
+        by_bytes=by_bytes,
+        like=_measured(like, by_bytes=by_bytes, by_redo=by_redo),
+    )
+    return _stage(stage, fitted)
 
 
-def _scaled(time: StageTime, work: int) -> float:
-    """Return how many seconds the stage takes for other bytes."""
-    if time.stage in BY_BYTES:
-        return time.seconds * work / time.moved_bytes if time.moved_bytes else time.seconds
-    # Some of it is the same whatever the size: a smaller one is no faster.
-    return time.seconds * max(1.0, work / time.size) if time.size else time.seconds
+def _measured(times: Sequence[StageTime], *, by_bytes: bool, by_redo: bool) -> list[Measured]:
+    if by_redo:
+        return [Measured(each.redo_bytes, each.seconds) for each in times if each.redo_bytes]
+    return [Measured(each.moved_bytes if by_bytes else each.size, each.seconds) for each in times]
 
 
-def _spread(seconds: Sequence[float]) -> tuple[float, float, float]:
-    """Return the lowest, the middle and the highest; of many the 10th and 90th percentile."""
-    if len(seconds) < MANY:
-        return min(seconds), median(seconds), max(seconds)
-    tenths = quantiles(seconds, n=10, method="inclusive")
-    return tenths[0], median(seconds), tenths[-1]
+def _stage(stage: str, fitted: Fitted) -> StagePrediction:
+    low, high = (
+        None if end is None else timedelta(seconds=end) for end in (fitted.low, fitted.high)
+    )
+    return StagePrediction(stage, low, timedelta(seconds=fitted.middle), high, fitted.measured)

@@ -1,8 +1,8 @@
 """What does a document change, and how is it applied?
 
 All or nothing, in one transaction: a dry run does the same and rolls back, so that it shows exactly
-what would happen. Only rule settings are ever deleted; what the document does not name stays as it
-is, or is disabled with ``prune``.
+what would happen. Only rule settings and objectives are ever deleted; what the document does not
+name stays as it is, or is disabled with ``prune``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from alerts.models import RuleSetting
 from backups.engines import engine_named
 from backups.exceptions import BadInput, KeyUnavailable
 from backups.management.rows import refuse_invalid
-from backups.models import BackupSchedule, Instance, Tag
+from backups.models import BackupSchedule, Instance, RecoveryObjective, Tag
 from backups.models.instance import ROUTE_OF_PASSWORD
+from backups.objectives.save import judge_all_again
 from backups.schedules.save import save_schedule
 from monitor.configuration.export import VERSION, values_of
 from monitor.configuration.sections import SECTIONS, Section
@@ -79,6 +80,8 @@ def apply(
                 changes += _apply_section(section, entries, folder)
                 if prune and section.name in document:
                     changes += _prune(section, entries)
+            if changes:
+                judge_all_again(now())
             if dry_run:
                 raise _RollBack
     except _RollBack:
@@ -122,7 +125,10 @@ def in_order(section: Section, entries: list[dict[str, Any]]) -> list[dict[str, 
 
 
 def name_of(section: Section, entry: Mapping[str, Any]) -> str:
-    """Return the name of an entry: its name, or the rule and its scope."""
+    """Return the name of an entry: its name, the rule and its scope, or the scope alone."""
+    if section.model is RecoveryObjective:
+        scopes = [f"{name} {entry[name]}" for name in section.key if entry.get(name)]
+        return ", ".join(scopes) or "all instances"
     first = entry.get(section.key[0])
     if not isinstance(first, str) or not first:
         raise BadInput(f"{section.name}: an entry has no {section.key[0]}")
@@ -294,7 +300,7 @@ def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Confi
         name = name_of(section, key)
         if name in named:
             continue
-        if isinstance(row, RuleSetting):
+        if isinstance(row, RuleSetting | RecoveryObjective):
             row.delete()
             yield ConfigurationChange(section.name, name, "remove")
         elif isinstance(row, Instance | BackupSchedule) and row.enabled:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import models
 
 from alerts.models import RuleSetting
-from backups.models import BackupSchedule, Instance, InstanceGroup
+from backups.models import BackupSchedule, Instance, InstanceGroup, RecoveryObjective
 from backups.models.pace import PACE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 
@@ -57,6 +57,8 @@ SECTIONS = (
         ),
         ("instances", "groups", "tags", "repositories", "copy_to"),
     ),
+    # Without a key it is that of all instances.
+    Section("objectives", RecoveryObjective, ("group", "tag", "instance"), ("rpo", "rto")),
     Section(
         "rules",
         RuleSetting,

@@ -9,7 +9,13 @@ from django.db.models import Count, Q
 
 from backups.exceptions import KeyUnavailable
 from backups.keys.load import load_keys
-from backups.models import BackupSchedule, Instance, InstanceGroup, Repository
+from backups.models import (
+    BackupSchedule,
+    Instance,
+    InstanceGroup,
+    RecoveryObjective,
+    Repository,
+)
 
 PAGE_SIZE = 50
 
@@ -37,9 +43,24 @@ def list_groups() -> list[InstanceGroup]:
     return list(InstanceGroup.objects.annotate(instance_count=Count("instances")))
 
 
+def list_objectives() -> list[RecoveryObjective]:
+    """Return every objective, the widest first."""
+    rows = RecoveryObjective.objects.select_related("instance", "tag", "group")
+    by_width = ("group_id", "tag_id", "instance_id")
+    return sorted(
+        rows,
+        key=lambda row: ([getattr(row, each) is not None for each in by_width][::-1], row.scope),
+    )
+
+
 def count_settings() -> dict[str, int]:
     """Return the counts shown on the tabs."""
-    models = {"instances": Instance, "groups": InstanceGroup, "repositories": Repository}
+    models = {
+        "instances": Instance,
+        "groups": InstanceGroup,
+        "objectives": RecoveryObjective,
+        "repositories": Repository,
+    }
     return {name: model._default_manager.count() for name, model in models.items()}
 
 

@@ -29,12 +29,14 @@ from backups.states import AUTO, PLANNED_KINDS, BackupKind
 from backups.table_names.choice import TableChoice, parse_choice, pattern_lines
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
+from monitor.charts.objectives import objective_charts
 from monitor.selectors.destinations import load_destinations
 from monitor.selectors.drills import load_recovery
 from monitor.selectors.hooks import load_hooks_of_instance
 from monitor.selectors.instance import load_history
 from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
+from monitor.selectors.objectives import load_objectives_view
 from monitor.selectors.rehearsals import rehearsals_of_instance
 from monitor.selectors.repositories import list_enabled
 from monitor.views.requests import refusals_shown, requesting_user
@@ -52,6 +54,8 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     known = load_instance_header(instance, now())
     context["known"] = known
     context["recovery"] = load_recovery(instance)
+    context["objectives"] = objectives = load_objectives_view(instance, now())
+    context["objective_charts"] = objective_charts(objectives)
     context["rehearsals"] = rehearsals_of_instance(instance)
     context["hooks"] = load_hooks_of_instance(instance)
     offered = (*KINDS, AUTO)

@@ -17,6 +17,7 @@ from monitor.selectors.settings import count_settings
 TABS = {
     "instances": "settings",
     "groups": "setting-groups",
+    "objectives": "setting-objectives",
     "repositories": "setting-repositories",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 _STATUSES_BY_TONE = {
     "ok": (
         "succeeded done backed_up passed stored protected encrypted on_time resolved delivered "
-        "enabled healthy supported"
+        "enabled healthy supported met"
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
     "warn": (

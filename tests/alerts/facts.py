@@ -8,6 +8,7 @@ from typing import Any
 from alerts.facts.binlog import BinlogFacts
 from alerts.facts.chain import ChainFacts
 from alerts.facts.instance import BackupFacts, CopiesFacts, InstanceFacts, PastBackup
+from alerts.facts.objective import StandingFacts
 from alerts.facts.run import (
     ActiveJobFacts,
     BrokenEvidenceFacts,
@@ -130,6 +131,13 @@ WELL: dict[type[Facts], dict[str, Any]] = {
     },
     QueueFacts: {"workers": 1},
     PeriodicTaskFacts: {"every": 10 * S, "started_at": NOW, "finished_at": NOW},
+    StandingFacts: {
+        "rpo": H,
+        "rto": H,
+        "rpo_level": "met",
+        "rto_level": "met",
+        "recovery": "30 min 00 s to 40 min 00 s, from 5 restores of this instance",
+    },
     BinlogFacts: {"spool_free_bytes": 50 * GIB, "spool_total_bytes": 100 * GIB},
     SuccessFacts: {"kind": "full", "ended_at": NOW, "run_time": 3 * M},
 }

@@ -16,6 +16,7 @@ from backups.health.spread import judge_spread
 from backups.norms import Norm
 from backups.pacing.facts import PaceFacts
 from tests.alerts.facts import GIB, NOW, WELL, D, H, M, S, ask_rule
+from tests.alerts.test_objective_rules import CASES as OF_OBJECTIVES
 from tests.backups.health.test_spread import GOOD
 
 N, W, C, E = Severity.NOTICE, Severity.WARNING, Severity.CRITICAL, Severity.EMERGENCY
@@ -257,15 +258,6 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("not_recoverable", {"not_recoverable": "no binlog is stored yet"}, 0),
     ("copies_not_spread", {}, None),
     ("copies_not_spread", {"answers": judge_spread(replace(GOOD, copies=()))}, 0),
-    ("objective_missed", {}, None),
-    ("objective_missed", old("full", 60 * M), None),
-    ("objective_missed", old("full", 60 * M + S), 0),
-    ("objective_missed", {"archived": True, "recoverable_to": NOW, **old("full", D)}, None),
-    ("objective_missed", {"archived": True, "recoverable_to": NOW - 2 * H, **old("full", D)}, 0),
-    ("objective_missed", {"longest_pause": D}, 0),
-    ("objective_missed", {"longest_pause": 60 * M}, None),
-    ("objective_missed", {"longest_pause": D, "archived": True}, None),
-    ("objective_missed", {"longest_pause": D, "last_success": {}}, None),
     ("space_low", free(15.1), None),
     ("space_low", free(15), W),
     ("space_low", free(7), C),
@@ -321,6 +313,7 @@ def test_every_rule_has_cases_of_both_sorts() -> None:
     }
     for name in RULES.keys() - {"rule_broken"}:
         outcomes = {severity is None for rule, _, severity in CASES if rule == name}
+        outcomes |= {not found for rule, _, found in OF_OBJECTIVES if rule == name}
         assert outcomes == ({False} if name in always else {True, False}), name
 
 
@@ -379,17 +372,6 @@ def test_a_threshold_that_is_off_finds_nothing() -> None:
             "queue_without_worker",
             waiting(10 * M),
             "2 jobs have been waiting for up to 10 min 00 s; no worker serves this queue",
-        ),
-        (
-            "objective_missed",
-            {"longest_pause": D},
-            "no binlogs are archived, and planned backups are up to 1 d 0 h apart; the objective "
-            "is 1 h 00 min",
-        ),
-        (
-            "objective_missed",
-            {"archived": True, "recoverable_to": NOW - 3 * H, **old("full", D)},
-            "recoverable only to 2026-03-02 09:00 UTC, 3 h 00 min ago; the objective is 1 h 00 min",
         ),
         (
             "full_too_old",

@@ -7,7 +7,14 @@ from typing import Any
 
 from alerts.models import Route, RuleSetting, Silence
 from alerts.states import AlertStatus, Severity
-from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
+from backups.models import (
+    BackupSchedule,
+    Instance,
+    InstanceGroup,
+    Occurrence,
+    RecoveryObjective,
+    Tag,
+)
 from backups.states import OccurrenceStatus
 from tests.alerts.rows import make_alert, make_webhook
 from tests.monitor.rows import make_instance
@@ -52,6 +59,7 @@ def make_addressed(instance: Instance) -> dict[str, str | int]:
         "alert": make_alert(instance.name).pk,
         "route": Route.objects.create(channel=channel).pk,
         "silence": Silence.objects.create(comment="patching").pk,
+        "objective": RecoveryObjective.objects.create(rpo=HOUR).pk,
         "setting": RuleSetting.objects.create(rule="job_failed", enabled=False).pk,
     }
 

@@ -163,7 +163,7 @@ class InstanceChainsTestCase(ChainPageTestCase):
             with CaptureQueriesContext(connection) as queries:
                 self.client.get(self.address)
             costs.append(len(queries))
-        self.assertEqual(costs, [57, 57])
+        self.assertEqual(costs, [73, 73])
 
 
 class BackupChainTestCase(ChainPageTestCase):

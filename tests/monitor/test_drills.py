@@ -128,7 +128,7 @@ class TestInstancePage:
         # Find and check 1 each, extract 10, prepare 4, start 2, replay 3 and half of 10.
         text = words(olga, "instance-detail", "orders-1")
         assert "about 26 s to the newest moment" in text
-        assert "measured once, from its own restores and drills" in text
+        assert "measured once, from 1 restore of this instance" in text
 
     def test_of_an_instance_without_any_others_are_asked(
         self, orders: Instance, olga: Client
@@ -137,7 +137,7 @@ class TestInstancePage:
         other = make_instance("orders-2")
         make_backup(other, make_repository("second"))
         text = words(olga, "instance-detail", "orders-2")
-        assert "about 17 s to the newest backup measured once, from restores of other" in text
+        assert "about 17 s to the newest backup measured once, from 1 restore of its like" in text
         Instance.objects.filter(pk=other.pk).update(engine="clone")
         assert "never measured" in words(olga, "instance-detail", "orders-2")
 
@@ -205,6 +205,6 @@ def test_as_many_queries_for_any_number_of_drills(
     a_range(orders, 9, is_open=True)
     for _ in range(5):
         drill(orders)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         found = load_recovery(orders)
     assert found.estimate.length is not None and found.failed is None

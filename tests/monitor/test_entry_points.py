@@ -32,6 +32,7 @@ FORMS = {
     "silence-add", "silence-edit", "rule-setting-add", "rule-setting-edit",
     "setting-instance-add", "setting-instance-edit", "setting-repository-add",
     "setting-repository-edit", "setting-group-add", "setting-group-edit",
+    "setting-objective-add", "setting-objective-edit",
 }  # fmt: skip
 # Asked with all that is typed, they answer with a part of the page.
 PREVIEWS = {"schedule-preview", "silence-preview"}

@@ -71,7 +71,7 @@ class InstancePageTestCase(TestCase):
                         make_backup(self.orders, self.main, age=age), Operation.VERIFY, passed=True
                     )
                     make_job(self.orders, JobStatus.SUCCEEDED)
-                with self.assertNumQueries(58):
+                with self.assertNumQueries(74):
                     self.client.get(self.address)
 
     def test_long_histories_are_paged(self) -> None:

@@ -25,6 +25,7 @@ ADMIN_FORMS = {
     "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
     "rule-setting-add", "rule-setting-edit", "setting-instance-add", "setting-instance-edit",
     "setting-repository-add", "setting-repository-edit", "setting-group-add", "setting-group-edit",
+    "setting-objective-add", "setting-objective-edit",
 }  # fmt: skip
 FORMS = OPERATED_FORMS | ADMIN_FORMS
 OPERATED = OPERATED_FORMS | {
@@ -39,7 +40,7 @@ OPERATED = OPERATED_FORMS | {
 ADMIN_POSTS = {
     "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
-    "setting-group-delete", "instance-confirm-server",
+    "setting-group-delete", "setting-objective-delete", "instance-confirm-server",
     "instance-confirm-files", "expiry-confirm", "copy-accept", "approval-decide",
     "backup-table-open", "opening-close", "backup-compare-open", "opening-compare-close",
 }  # fmt: skip
@@ -50,7 +51,8 @@ OPERATED_PAGES = {
     "backup-compare-tables",
 }  # fmt: skip
 ADMIN_PAGES = {
-    "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
+    "styleguide", "settings", "setting-groups", "setting-objectives", "setting-repositories",
+    "setting-grants",
     "expiry", "copy-changed", "opening-detail", "opening-live",
     "opening-compare", "opening-compare-live", "opening-compare-rows",
 }  # fmt: skip

@@ -18,7 +18,7 @@ COLOURS = {"add": "green", "change": "yellow", "disable": "red", "remove": "red"
 
 
 class Command(MooringCommand):
-    help = "Apply instances, groups, schedules and rule settings from a YAML document."
+    help = "Apply instances, groups, schedules, objectives and rule settings from a YAML document."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="The YAML document.")
@@ -26,7 +26,8 @@ class Command(MooringCommand):
         parser.add_argument(
             "--prune",
             action="store_true",
-            help="Disable instances and schedules, and delete rule settings, that are not in it.",
+            help="Disable instances and schedules, and delete objectives and rule settings, that "
+            "are not in it.",
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:

@@ -9,7 +9,10 @@ from monitor.configuration.export import build_document, dump
 
 
 class Command(MooringCommand):
-    help = "Export instances, groups, schedules and rule settings as YAML, without passwords."
+    help = (
+        "Export instances, groups, schedules, objectives and rule settings as YAML, without "
+        "passwords."
+    )
 
     def answer(self, options: dict[str, Any]) -> Answer:
         document = build_document()
