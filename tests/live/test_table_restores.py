@@ -17,6 +17,8 @@ from backups.executor.leftovers import remove_leftovers_of_host
 from backups.instances.grants import NEEDED_TO_MAKE_TABLES
 from backups.models import Activity, Job, JobLogLine, JobStage, Repository
 from backups.models.activity import Verb
+from backups.programs.private_server import PrivateServer, ServerOptions
+from backups.programs.server_program import mariadb_program_at
 from backups.stages.table_restore.check_target import CheckTableTarget
 from backups.states import JobStatus
 from backups.table_names.names import quoted
@@ -26,8 +28,12 @@ from tests.commands import Ended, run_command
 from tests.live.clone_jobs import make_main, taken
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import program
+from tests.live.newer_mariadb import newer_mariadbd
+from tests.live.server import free_port, new_mariadb
 from tests.live.table_kinds import IN_TABLESPACE, names_of, statements_for
+from tests.live.test_first_backup import PASSWORD, add_instance
 from tests.live.two_products import PRODUCTS, Product, serving
+from tests.live.two_products import run as run_all
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -288,3 +294,53 @@ def test_what_cannot_be_done_is_refused_before_anything_is_made(
     assert "lacks INSERT" in ended.stdout + ended.stderr
     product.run("GRANT INSERT ON other.* TO bk@'127.0.0.1'")
     assert tables(product, "other") == set()
+
+
+def test_rows_that_have_a_history_are_refused(product: Product, main: Repository) -> None:
+    if product.is_mysql:
+        pytest.skip("MySQL keeps no history of rows")
+    product.run("CREATE TABLE shop.dated (id INT PRIMARY KEY) WITH SYSTEM VERSIONING")
+    product.add()
+    words = ("--table", "shop.dated", "--as", "other.dated", "--to-instance", "bank-1")
+    ended = restore(taken(), *words)
+    product.run("DROP TABLE shop.dated")
+    assert "keeps the history of its rows" in ended.stdout + ended.stderr
+    assert Job.objects.latest("id").status == JobStatus.REFUSED
+    assert tables(product, "other") == set()
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    """A MariaDB of a newer series, on a folder that the installed one has made."""
+    folder = tmp_path_factory.mktemp("newer") / "data"
+    new_mariadb(folder)
+    server = mariadb_program_at(str(newer_mariadbd()))
+    settings = ServerOptions(port=free_port(), server_id=1, program=server)
+    with PrivateServer(folder, settings) as newer:
+        statements = (
+            f"CREATE USER bk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'",
+            "GRANT ALL ON *.* TO bk@'127.0.0.1'",
+            "CREATE DATABASE shop",
+        )
+        run_all(newer.connect, statements)
+        yield newer
+
+
+def test_a_newer_mariadb_takes_tables_of_an_older_one_and_none_of_a_mysql(
+    product: Product, label: str, newer: PrivateServer
+) -> None:
+    add_instance(newer, name="newer")
+    names = ("parted", "made", "typed")
+    words = [word for name in names for word in ("--table", named(name))]
+    ended = restore(label, *words, "--to-instance", "newer")
+    made = {row[0] for row in run_all(newer.connect, ("SHOW TABLES FROM shop",))}
+    if product.is_mysql:
+        assert "the backup is of the other product" in ended.stdout + ended.stderr
+        assert made == set()
+        return
+    assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
+    assert made == set(names)
+    for name in names:
+        rows = run_all(newer.connect, (f"SELECT * FROM {named(name)} ORDER BY id",))
+        assert rows == content(product, named(name)), name
+    run_all(newer.connect, ("DROP DATABASE shop", "CREATE DATABASE shop"))
