@@ -28,8 +28,6 @@ from backups.table_names.names import TableName, quoted
 
 DEFAULT_DIFFERENT = 100
 MOST_DIFFERENT = 1000
-# Rows between two looks at the clock.
-LOOK_ROWS = 1000
 _HOWS = (BEFORE, AFTER, CHANGED, EQUAL)
 # Any: cursors of every kind.
 Connect = Callable[[], "Connection[Any]"]
@@ -146,8 +144,8 @@ def _compare(
     shown: list[tuple[str, KeyedRow]] = []
     with ExitStack() as stack:
         streams = [stack.enter_context(_reading(each, table, found.key)) for each in sides]
-        for number, (how, row) in enumerate(merge_rows(*streams)):
-            if number % LOOK_ROWS == LOOK_ROWS - 1 and time.monotonic() > ends_at:
+        for how, row in merge_rows(*streams):
+            if time.monotonic() > ends_at:
                 found.ended_at_key = ", ".join(map(str, _parameters(found.key, row)))
                 break
             found.counts[how] += 1
