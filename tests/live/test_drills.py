@@ -76,6 +76,16 @@ def assert_proven(drill: Drill) -> None:
     assert drill.recovery_time.total_seconds() == pytest.approx(whole)
     evidence = Evidence.objects.get(job=drill.job)
     assert (evidence.passed, evidence.operation) == (True, Operation.RESTORE_TEST)
+    assert_chained()
+
+
+def assert_chained() -> None:
+    """Every proof is in the chain of its instance, as it is read back from the database."""
+    (chain,) = run_command("verifyevidence", "--json").json()["chains"]
+    assert (chain["fault"], chain["checked"]) == (
+        "",
+        Evidence.objects.count() + Drill.objects.count(),
+    )
 
 
 def test_mariadb_to_a_random_moment_and_with_a_damaged_binlog(
@@ -113,6 +123,7 @@ def test_mariadb_to_a_random_moment_and_with_a_damaged_binlog(
     assert Evidence.objects.get(job=failed.job).passed
     assert list(scratch.glob("restore-test-*")) == []
     assert failed.job is not None and failed.job.status == JobStatus.FAILED
+    assert_chained()
 
 
 def test_mysql_to_a_random_moment(tmp_path: Path, settings: Settings) -> None:
