@@ -43,6 +43,11 @@ def files_of(folder: Path, table: TableName) -> list[str]:
     return sorted(found)
 
 
+def has_partitions(path: str) -> bool:
+    """Whether a file is of one partition of its table."""
+    return _PART.search(path) is not None
+
+
 def name_as(path: str, stem: str) -> str:
     """Return the name of a table's file for a table whose files begin with ``stem``."""
     part = _PART.search(path)

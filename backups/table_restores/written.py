@@ -11,10 +11,15 @@ from backups.programs.private_server import PrivateServer
 from backups.programs.server_session import session
 from backups.table_names.names import TableName, quoted
 from backups.table_restores.definitions import created_as
-from backups.table_restores.files import copy_file, flushed
+from backups.table_restores.files import copy_file, flushed, has_partitions
 from backups.table_restores.rows import PREAMBLE, create_statement, insert_statements
 
 DEFINITIONS_FILE = "definitions.sql"
+# What is run before and after the files are put into the data folder.
+DISCARD_FILE = "discard.sql"
+IMPORT_FILE = "import.sql"
+# Parents and children are made and imported in any order.
+_UNCHECKED = "SET foreign_key_checks = 0;\n"
 
 
 def write_sql(
@@ -58,21 +63,41 @@ def write_files(
     names: Mapping[TableName, TableName],
     folder: Path,
     *,
+    whole_partitions: bool,
     meter: Meter,
     check: Callable[[], None],
 ) -> int:
-    """Write the files of tables and their definitions into a folder; return how many files."""
+    """Write the files of tables, and the statements to import them; return how many files.
+
+    ``whole_partitions``: whether the product imports all partitions of a table at once.
+    """
     count = 0
-    definitions = []
+    texts = {name: [_UNCHECKED] for name in (DEFINITIONS_FILE, DISCARD_FILE, IMPORT_FILE)}
     for table in names:
-        definitions.append(f"{_created(server, table, table)};\n")
+        texts[DEFINITIONS_FILE] += (
+            f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)};\n",
+            # What a definition names without a schema is in the one that is used.
+            f"USE {quoted(table.schema)};\n",
+            f"{_created(server, table, table)};\n",
+        )
         with flushed(server, table) as paths:
+            if any(map(has_partitions, paths)) and not whole_partitions:
+                texts[IMPORT_FILE].append(_comment(table, "is partitioned: see docs/tables.md"))
+            elif paths:
+                texts[DISCARD_FILE].append(f"ALTER TABLE {table.quoted} DISCARD TABLESPACE;\n")
+                texts[IMPORT_FILE].append(f"ALTER TABLE {table.quoted} IMPORT TABLESPACE;\n")
             for path in paths:
                 (folder / path).parent.mkdir(mode=0o700, exist_ok=True)
                 meter.raw_bytes += copy_file(server.folder, path, folder, path, check=check)
                 count += 1
-    (folder / DEFINITIONS_FILE).write_text("".join(definitions), encoding="utf-8")
-    return count + 1
+    for name, statements in texts.items():
+        (folder / name).write_text("".join(statements), encoding="utf-8")
+    return count + len(texts)
+
+
+def _comment(table: TableName, text: str) -> str:
+    # A name may have a line break in it.
+    return f"-- {' '.join(table.quoted.split())} {text}\n"
 
 
 def _created(server: PrivateServer, table: TableName, new: TableName) -> str:

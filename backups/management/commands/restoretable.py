@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from backups.checks import Check
+from backups.exceptions import BadInput
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, REFUSED, Answer
 from backups.models import BackupCopy, Job
-from backups.table_names.names import parse_table
+from backups.table_names.choice import parse_pattern
+from backups.table_names.names import TableName, parse_table
+from backups.table_restores.matched import find_matching
 from backups.table_restores.plan import lines_of, plan_table_restore
 from backups.table_restores.request import (
     WantedTables,
@@ -32,9 +36,15 @@ class Command(CopyCommand):
         parser.add_argument(
             "--table",
             action="append",
-            required=True,
             metavar="SCHEMA.TABLE",
             help="A table of the backup; can be given several times.",
+        )
+        parser.add_argument(
+            "--all-of",
+            action="append",
+            metavar="PATTERN",
+            help="With --to: every InnoDB table of the backup that matches, such as 'shop.*', as "
+            "files to import into a running server; can be given several times.",
         )
         parser.add_argument(
             "--as", dest="new_name", metavar="SCHEMA.TABLE", help="Another name for the only table."
@@ -63,7 +73,7 @@ class Command(CopyCommand):
         if not options["plan"]:
             return super().answer(options)
         copy = self.find_copy(options)
-        plan = plan_table_restore(copy, parameters_for(self.wanted(options)))
+        plan = plan_table_restore(copy, parameters_for(self.wanted(copy, options)))
         fields = {
             "checks": [check.as_json() for check in plan.checks],
             "read_bytes": plan.read_bytes,
@@ -76,13 +86,13 @@ class Command(CopyCommand):
         return Answer(fields, shown, REFUSED if plan.refused else DONE)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
-        return create_table_restore_job(copy, self.wanted(options), wake=wake)
+        return create_table_restore_job(copy, self.wanted(copy, options), wake=wake)
 
-    def wanted(self, options: dict[str, Any]) -> WantedTables:
+    def wanted(self, copy: BackupCopy, options: dict[str, Any]) -> WantedTables:
         """Return what the options ask for."""
         instance, new_name = options["to_instance"], options["new_name"]
         return WantedTables(
-            tables=[parse_table(text) for text in options["table"]],
+            tables=[*map(parse_table, options["table"] or ()), *self._matched(copy, options)],
             to_instance=named_instance(instance) if instance else None,
             to_folder=options["to"].absolute() if options["to"] else None,
             sql_file=options["sql"].absolute() if options["sql"] else None,
@@ -90,6 +100,24 @@ class Command(CopyCommand):
             replace=options["replace"],
             mysqld=chosen_mysqld(options),
         )
+
+    def _matched(self, copy: BackupCopy, options: dict[str, Any]) -> Sequence[TableName]:
+        """Return the tables of patterns, and say which others match them."""
+        if not options["all_of"]:
+            if not options["table"]:
+                raise BadInput("no table is named", hint="Add --table, or --all-of with --to.")
+            return ()
+        if not options["to"]:
+            raise BadInput(
+                "patterns name tables whose files are wanted: there is no folder for them",
+                hint="Add --to FOLDER, or name each table with --table.",
+            )
+        patterns = [parse_pattern(text) for text in options["all_of"]]
+        matched = find_matching(copy, patterns)
+        if matched.left_out:
+            named = ", ".join(map(str, matched.left_out))
+            self.stderr.write(f"left out, as no server imports them: {named}")
+        return matched.tables
 
 
 def _line(check: Check) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from backups.exceptions import StageFailed
+from backups.programs.compatibility import CLONE
 from backups.repositories.exported.writer import unfinished_path
 from backups.running.run import Run
 from backups.stages.base import PlainStage
@@ -60,7 +61,14 @@ class TransferTables(PlainStage[TableRestoreWork]):
         server, asked = work.opened(), work.asked
         if asked.to_folder is not None:
             folder = Path(asked.to_folder)
-            count = write_files(server, work.names, folder, meter=meter, check=run.check)
+            count = write_files(
+                server,
+                work.names,
+                folder,
+                whole_partitions=work.copy.backup.engine == CLONE,
+                meter=meter,
+                check=run.check,
+            )
             return f"{format_count(count, 'file')}, {format_bytes(meter.raw_bytes)}"
         backup = work.copy.backup
         path = unfinished_path(Path(asked.sql_file or ""), run.job.pk)
