@@ -55,7 +55,7 @@ class _Counted(NamedTuple):
     """Times, and of how many restores."""
 
     times: Times
-    count: int
+    restores: int
 
 
 class _Restore(NamedTuple):
@@ -88,11 +88,11 @@ def _choose(
     own: _Counted, like: _Counted, instance: Instance, *, replays: bool, starts: bool
 ) -> MeasuredTimes:
     kind = _OF_ENGINE.get(instance.engine, instance.engine)
-    of_like = f"{format_count(like.count, 'restore')} of its like, other instances of {kind}"
+    of_like = f"{format_count(like.restores, 'restore')} of its like, other instances of {kind}"
     lacking = recovery_time.missing(own.times, replays=replays, starts=starts)
     if not own.times:
         return MeasuredTimes(like.times, {}, f"from {of_like}")
-    basis = f"from {format_count(own.count, 'restore')} of this instance"
+    basis = f"from {format_count(own.restores, 'restore')} of this instance"
     found = {name: like.times[name] for name in lacking if like.times.get(name)}
     if found:
         basis += f"; {', '.join(found)} from {of_like}"

@@ -69,12 +69,14 @@ def _tests(instance: Instance) -> list[tuple[datetime, timedelta]]:
         # A drill is counted with what it replayed.
         job__drill__isnull=True,
     )
-    return list(rows.order_by("-id").values_list("created_at", "recovery_time")[:MOST])
+    columns = rows.order_by("-id").values_list("created_at", "recovery_time")[:MOST]
+    return [(at, length) for at, length in columns if length is not None]
 
 
 def _drills(instance: Instance) -> list[tuple[datetime, timedelta]]:
     rows = Drill.objects.filter(instance=instance, passed=True, recovery_time__isnull=False)
-    return list(rows.order_by("-id").values_list("created_at", "recovery_time")[:MOST])
+    columns = rows.order_by("-id").values_list("created_at", "recovery_time")[:MOST]
+    return [(at, length) for at, length in columns if length is not None]
 
 
 def _restores(instance: Instance) -> list[tuple[datetime, timedelta]]:
@@ -85,4 +87,5 @@ def _restores(instance: Instance) -> list[tuple[datetime, timedelta]]:
         started_at__isnull=False,
         ended_at__isnull=False,
     ).annotate(length=F("ended_at") - F("started_at"))
-    return list(rows.order_by("-id").values_list("ended_at", "length")[:MOST])
+    columns = rows.order_by("-id").values_list("ended_at", "length")[:MOST]
+    return [(at, length) for at, length in columns if at is not None]
