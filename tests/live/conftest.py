@@ -13,6 +13,20 @@ from tests.live.faults import Place, make_place
 from tests.live.server import LiveServer, free_port, new_mariadb
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of the other product: to skip them would say that something is missing."""
+    others = [item for item in items if _is_of_another_product(item)]
+    if others:
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
+
+
+def _is_of_another_product(item: pytest.Item) -> bool:
+    mark, call = item.get_closest_marker("of_product"), getattr(item, "callspec", None)
+    return mark is not None and call is not None and call.params["product"] != mark.args[0]
+
+
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with its binlog on. Tests share it: make databases and users of your own."""

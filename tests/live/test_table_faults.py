@@ -315,11 +315,10 @@ def test_a_session_that_holds_a_table_is_named_and_holds_up_nobody_else(
     assert_cleared(product, settings)
 
 
+@pytest.mark.of_product("mysql")
 def test_a_lock_on_the_parent_of_a_foreign_key(
     product: Product, label: str, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    if not product.is_mysql:
-        pytest.skip("a MariaDB makes the child all the same")
     monkeypatch.setattr(target, "LOCK_WAIT_SECONDS", 1)
     words = ("--table", "shop.lines", "--as", "shop.again", "--to-instance", "bank-1")
     with closing(product.connect()) as holder, holder.cursor() as cursor:
@@ -352,11 +351,10 @@ def kill(child: int) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
+@pytest.mark.of_product("mysql")
 def test_the_worker_is_killed_at_every_stage(
     product: Product, label: str, tmp_path: Path, settings: Settings
 ) -> None:
-    if not product.is_mysql:
-        pytest.skip("of a MariaDB: tests/live/test_killed_at_each_stage.py")
     for stage in STAGES:
         child = begin_held(tmp_path, label, stage.name, "after", *INTO)
         wait_until((tmp_path / "held").exists)

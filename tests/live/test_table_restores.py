@@ -40,6 +40,10 @@ from tests.live.two_products import run as run_all
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 SCHEMAS = ("shop", "other")
+PARTED = """
+    SELECT DISTINCT TABLE_NAME FROM information_schema.PARTITIONS
+    WHERE TABLE_SCHEMA = 'shop' AND PARTITION_NAME IS NOT NULL
+"""
 
 
 @pytest.fixture(scope="module", params=PRODUCTS)
@@ -190,11 +194,10 @@ def test_a_child_gets_another_name_and_its_orphans_are_reported(
     product.run("INSERT INTO shop.parents SELECT n FROM shop.numbers WHERE n <= 10")
 
 
+@pytest.mark.of_product("mysql")
 def test_rows_go_where_files_cannot(
     product: Product, label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not product.is_mysql:
-        pytest.skip("each comes so into a MariaDB, see above")
     names = names_of(product.name)
     before = {name: content(product, named(name)) for name in names}
     monkeypatch.setattr("backups.table_restores.ways._why_not_files", lambda *given: "a test")
@@ -229,11 +232,10 @@ def test_a_file_of_sql_can_be_loaded(product: Product, label: str, tmp_path: Pat
         product.run(f"DROP TABLE other.`{name}`")
 
 
+@pytest.mark.of_product("mysql")
 def test_a_table_of_a_general_tablespace_gets_one_of_its_own(
     product: Product, main: Repository
 ) -> None:
-    if not product.is_mysql:
-        pytest.skip("MariaDB has no general tablespaces")
     product.run(*IN_TABLESPACE)
     product.add()
     words = ("--table", "shop.roomed", "--as", "other.roomed", "--to-instance", "bank-1")
@@ -299,9 +301,8 @@ def test_what_cannot_be_done_is_refused_before_anything_is_made(
     assert tables(product, "other") == set()
 
 
+@pytest.mark.of_product("mariadb")
 def test_rows_that_have_a_history_are_refused(product: Product, main: Repository) -> None:
-    if product.is_mysql:
-        pytest.skip("MySQL keeps no history of rows")
     product.run("CREATE TABLE shop.dated (id INT PRIMARY KEY) WITH SYSTEM VERSIONING")
     product.add()
     words = ("--table", "shop.dated", "--as", "other.dated", "--to-instance", "bank-1")
@@ -353,26 +354,28 @@ def test_all_tables_of_a_pattern_are_imported_into_a_running_server(
     product: Product, label: str, tmp_path: Path
 ) -> None:
     """The last one: until the next checkpoint a backup of this MariaDB lacks what was imported."""
-    names = [*ALL, "numbers"]
-    before = {name: content(product, f"shop.`{name}`") for name in ALL}
+    names = names_of(product.name)
+    before = {name: content(product, named(name)) for name in names}
     folder = tmp_path / "files"
     product.run("CREATE TABLE shop.isam (id INT) ENGINE=MyISAM")
     ended = restore(taken(), "--all-of", "shop.*", "--to", str(folder))
     assert ended.exit_code == 0, ended.stdout + ended.stderr + log()
     assert "left out, as no server imports them: shop.isam\n" in ended.stderr
-    product.run("SET foreign_key_checks = 0", *(f"DROP TABLE shop.`{each}`" for each in names))
+    product.run(
+        "SET foreign_key_checks = 0", *(f"DROP TABLE {named(each)}" for each in (*names, "numbers"))
+    )
     for file in ("definitions.sql", "discard.sql"):
         product.run(*statements_in(folder / file))
     # MariaDB refuses to import all partitions at once: docs/tables.md.
-    parted = [] if product.is_mysql else ["parted"]
+    parted = set() if product.is_mysql else {row[0] for row in product.run(PARTED)}
     owner = (product.folder / "shop").stat()
     for path in (folder / "shop").iterdir():
-        if not any(path.name.startswith(name) for name in parted):
+        if product.is_mysql or "#P#" not in path.name:
             shutil.copy(path, product.folder / "shop")
             os.chown(product.folder / "shop" / path.name, owner.st_uid, owner.st_gid)
     product.run(*statements_in(folder / "import.sql"))
-    for name in set(ALL) - set(parted):
-        assert content(product, f"shop.`{name}`") == before[name], name
+    for name in set(names) - parted:
+        assert content(product, named(name)) == before[name], name
     checked = product.run("CHECK TABLE shop.plain, shop.squeezed, shop.pages, shop.children")
     assert {row[3] for row in checked} == {"OK"}
 
