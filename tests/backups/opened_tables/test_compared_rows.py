@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
@@ -44,7 +46,7 @@ def compared(
         yield iter(next(streams))
 
     monkeypatch.setattr(compared_rows, "_reading", reading)
-    monkeypatch.setattr(compared_rows.time, "monotonic", iter(range(100)).__next__)
+    monkeypatch.setattr(time, "monotonic", count().__next__)
     found = RowDifferences(KEY, ["id"], [], [])
     shown = compared_rows._compare(found, [None, None], ORDERS, 2, ends_at)  # type: ignore[list-item]
     return found, [(how, int(row.key[0])) for how, row in shown]
