@@ -53,6 +53,14 @@ class ObjectiveLevel(models.TextChoices):
     MISSED = "missed", "Missed"
 
 
+class ProofChoice(models.TextChoices):
+    """Whom a schedule of verifies or restore tests proves at one of its due times."""
+
+    EACH = "each", "Every instance, each time"
+    ONCE = "once", "Each backup once"  # of each instance the newest without such a proof
+    SAMPLED = "sampled", "A sample, so that each instance has its turn in time"
+
+
 class BackupKind(models.TextChoices):
     """How much of the instance a backup holds, and whether it stands alone."""
 

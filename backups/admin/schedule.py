@@ -39,7 +39,7 @@ class BackupScheduleAdmin(ModelAdmin):
     list_filter = ["enabled", "origin", "kind"]
     list_select_related = ["after"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
-    filter_horizontal = ["instances", "groups", "tags", "repositories", "copy_to"]
+    filter_horizontal = ["instances", "groups", "tags", "repositories", "copy_to", "important_tags"]
     # Schedules are paused on their page or by a command, which require a reason.
     readonly_fields = [
         "next_due_at", "created_at", "paused_at", "paused_until", "paused_by", "paused_reason",

@@ -11,6 +11,7 @@ from django.db import models
 from backups.models import BackupSchedule
 from backups.models.schedule import AtWindowEnd
 from backups.schedules.copies import window_of
+from backups.states import ProofChoice
 from backups.table_names.choice import choice_in_words
 from backups.units import format_duration
 
@@ -73,6 +74,8 @@ def _fields() -> Sequence[models.Field[Any, Any]]:
 def _differs(schedule: BackupSchedule, field: models.Field[Any, Any]) -> bool:
     if field.name == "anchor_at":
         return schedule.every_hours is not None
+    if field.name == "proven_within_days":
+        return schedule.proof_choice == ProofChoice.SAMPLED
     if field.name == "after_run":
         return schedule.after is not None
     if field.name == "slow_bytes_per_s":

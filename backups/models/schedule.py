@@ -35,6 +35,7 @@ from backups.states import (
     PLANNED_KINDS,
     PLANNED_OPERATIONS,
     BackupKind,
+    ProofChoice,
     ProofTarget,
 )
 from backups.table_names.choice import read_choice
@@ -201,6 +202,7 @@ class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
                 condition=Q(
                     operation__in=[name for name, _ in PLANNED_OPERATIONS],
                     proof_target__in=ProofTarget.values,
+                    proof_choice__in=ProofChoice.values,
                 ),
                 name="backups_schedule_proof_valid",
             ),
@@ -323,7 +325,7 @@ class BackupSchedule(ProofSettings, PaceSettings, RetentionSettings):
         return {}
 
     def _faults_of_operation(self) -> dict[str, str]:
-        faults = self.faults_of_proof(self.origin)
+        faults = self.faults_of_proof(self.origin, follows=self.after_id is not None)
         if not self.proves:
             return faults | self._faults_of_choice()
         if self.at_window_end == AtWindowEnd.SLOW:

@@ -29,8 +29,9 @@ from backups.schedule import (
     stagger_of,
     upcoming,
 )
+from backups.schedules.choosing import choose_proven
 from backups.schedules.coverage import coverage_of
-from backups.states import OccurrenceStatus, WaitReason
+from backups.states import OccurrenceStatus, ProofChoice, WaitReason
 from backups.transitions.occurrences import record_occurrences
 
 logger = logging.getLogger(__name__)
@@ -118,8 +119,23 @@ def plan_of(
         backlog = Backlog([], next_due_time(schedule.rhythm, now))
     newest = backlog.times[-1].at if backlog.times and backlog.holds_newest(now) else None
     builder = OccurrenceBuilder(schedule, now, newest, explain(now, down_since))
+    if schedule.proves and schedule.proof_choice != ProofChoice.EACH:
+        # Whoever is chosen is chosen now: of earlier due times nothing is known.
+        chosen = _chosen(builder, backlog.times[-1], instances) if newest else []
+        return ScheduleAdvance(schedule, backlog.following, chosen)
     rows = [builder.of(instance, due) for due in backlog.times for instance in instances]
     return ScheduleAdvance(schedule, backlog.following, rows)
+
+
+def _chosen(
+    builder: OccurrenceBuilder, due: DueTime, instances: Sequence[Instance]
+) -> list[Occurrence]:
+    """Return the runs of those whom a schedule proves now, and of those whom it cannot."""
+    choice = choose_proven(builder.schedule, instances, due.at)
+    return [
+        *(builder.of(instance, due) for instance in choice.chosen),
+        *(builder.refused(instance, due, why) for instance, why in choice.too_large),
+    ]
 
 
 def write_plans(plans: Sequence[ScheduleAdvance]) -> int:
@@ -186,6 +202,18 @@ class OccurrenceBuilder:
             status=OccurrenceStatus.MISSED,
             reason=WaitReason.PAUSED if paused else WaitReason.SCHEDULER_DOWN,
             detail=self.schedule.paused_reason if paused else self.explanation,
+            ended_at=self.now,
+        )
+
+    def refused(self, instance: Instance, due: DueTime, why: str) -> Occurrence:
+        """Build one that ends at once: the schedule's own rule excludes it."""
+        return self.row(
+            instance,
+            due,
+            span_of(due.at, self.schedule.grace, self.schedule.window),
+            status=OccurrenceStatus.REFUSED,
+            reason=WaitReason.NO_RESULT,
+            detail=why,
             ended_at=self.now,
         )
 

@@ -21,11 +21,13 @@ from backups.models import Backup, BackupCopy, BackupSchedule, Evidence, Instanc
 from backups.models.repository import RepositoryKind
 from backups.parameters import VerifyParameters
 from backups.restores.drills import WantedTest, create_restore_test_job
+from backups.schedules.choosing import without_proof
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     PROOFS,
     DrillPoint,
     Operation,
+    ProofChoice,
     ProofTarget,
 )
 
@@ -62,15 +64,16 @@ def create_proof_job(
     if schedule.operation == Operation.VERIFY:
         return create_copy_job(
             Operation.VERIFY,
-            _copy_to_verify(schedule, instance, backup, target),
+            _copy_to_verify(schedule, instance, backup),
             parameters=VerifyParameters(pages=schedule.check_pages),
             occurrence=occurrence,
             requested_by=requested_by,
         )
     point = DrillPoint.BACKUP if target is ProofTarget.ANY else DrillPoint(target.value)
     copy = None
-    if backup is not None or target is ProofTarget.ANY:
-        copies = _chosen(_restorable(instance, backup), target)
+    once = schedule.proof_choice == ProofChoice.ONCE
+    if backup is not None or once or target is ProofTarget.ANY:
+        copies = _chosen(_restorable(schedule, instance, backup), target)
         copy = first_to_read(copies[0], copies)
     wanted = WantedTest(instance, point, copy, occurrence=occurrence)
     return create_restore_test_job(wanted, requested_by=requested_by)
@@ -101,23 +104,29 @@ def _followed(occurrence: Occurrence) -> Backup | None:
 
 
 def _copy_to_verify(
-    schedule: BackupSchedule, instance: Instance, backup: Backup | None, target: ProofTarget
+    schedule: BackupSchedule, instance: Instance, backup: Backup | None
 ) -> BackupCopy:
     """Return the copy of the backup whose last verify is the oldest: in time each has its turn."""
-    copies = _restorable(instance, backup)
+    copies = _restorable(schedule, instance, backup)
     if schedule.check_pages:
         copies = copies.exclude(repository__kind=RepositoryKind.MEDIA)
     last = Evidence.objects.current().filter(copy=OuterRef("pk"), operation=Operation.VERIFY)
     newest = Subquery(last.order_by("-id").values("created_at")[:1])
     copies = copies.annotate(verified_at=newest)
-    return _chosen(copies.order_by(F("verified_at").asc(nulls_first=True), "pk"), target)[0]
+    return _chosen(
+        copies.order_by(F("verified_at").asc(nulls_first=True), "pk"),
+        ProofTarget(schedule.proof_target),
+    )[0]
 
 
-def _restorable(instance: Instance, backup: Backup | None) -> QuerySet[BackupCopy]:
+def _restorable(
+    schedule: BackupSchedule, instance: Instance, backup: Backup | None
+) -> QuerySet[BackupCopy]:
     copies = without_faults(usable_copies()).select_related("backup__instance", "repository")
     if backup is not None:
         return copies.filter(backup=backup)
-    return whole_copies(copies).filter(backup__instance=instance)
+    copies = whole_copies(copies).filter(backup__instance=instance)
+    return without_proof(copies, schedule) if schedule.proof_choice == ProofChoice.ONCE else copies
 
 
 def _chosen(copies: QuerySet[BackupCopy], target: ProofTarget) -> list[BackupCopy]:

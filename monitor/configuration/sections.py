@@ -46,7 +46,8 @@ SECTIONS = (
         BackupSchedule,
         ("name",),
         (
-            "operation", "proof_target", "check_pages", "origin", "kind",
+            "operation", "proof_target", "check_pages", "proof_choice", "proven_within_days",
+            "budget_bytes", "origin", "kind",
             "cron", "time_zone", "every_hours", "anchor_at", "after",
             "after_run", "full_cron", "make_up_full", "covers_all", "window", "grace",
             "expected_duration", "at_window_end", "slow_bytes_per_s",
@@ -55,7 +56,7 @@ SECTIONS = (
             "copy_opens_at", "copy_closes_at", "consolidate_after", *PACE_COLUMNS,
             "options", "enabled",
         ),
-        ("instances", "groups", "tags", "repositories", "copy_to"),
+        ("instances", "groups", "tags", "repositories", "copy_to", "important_tags"),
     ),
     # Without a key it is that of all instances.
     Section("objectives", RecoveryObjective, ("group", "tag", "instance"), ("rpo", "rto")),

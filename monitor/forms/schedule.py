@@ -29,7 +29,7 @@ from backups.models.schedule import (
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
-from backups.states import MOMENTS, PLANNED_OPERATIONS, Operation, ProofTarget
+from backups.states import MOMENTS, PLANNED_OPERATIONS, Operation, ProofChoice, ProofTarget
 from monitor.forms.fields import (
     CheckboxesField,
     LengthField,
@@ -39,9 +39,13 @@ from monitor.forms.fields import (
 )
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
+PROOF_COLUMNS = (
+    "proof_target", "check_pages", "proof_choice", "proven_within_days", "budget_bytes",
+    "important_tags",
+)  # fmt: skip
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "operation", "origin", "kind", "enabled")),
-    ("Proof", ("proof_target", "check_pages")),
+    ("Proof", PROOF_COLUMNS),
     ("Tables of partial backups", ("include", "exclude", "incremental")),
     ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
     ("Or after another schedule", ("after", "after_run")),
@@ -66,8 +70,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Retention", RETENTION_COLUMNS),
 )
 
-# Of a schedule that verifies or tests: what it has of its own, and of the others only these.
-PROOF_COLUMNS = ("proof_target", "check_pages")
+# Of the other columns, those that a schedule of verifies or restore tests has as well.
 SHARED_COLUMNS = (
     "name", "operation", "enabled", "cron", "time_zone", "every_hours", "anchor_at", "after",
     "after_run", "covers_all", "groups", "tags", "instances", "window", "grace", "stagger",
@@ -122,6 +125,21 @@ class ScheduleForm(ModelForm):
         label="Of", choices=ProofTarget.choices, required=False,
         help_text="After another schedule: the backup of that run.",
     )  # fmt: skip
+    proof_choice = forms.ChoiceField(
+        label="Whom", choices=ProofChoice.choices, required=False,
+        help_text="At each due time. Each backup once: of each instance the newest that has no "
+        "such proof yet.",
+    )  # fmt: skip
+    budget_bytes = RateField(
+        label="Budget of a sample",
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "for example 500G"}),
+        help_text="Most bytes that the proofs of one due time read: 500G. Blank: no limit.",
+    )  # fmt: skip
+    important_tags = CheckboxesField(
+        Tag.objects.all(), required=False,
+        help_text="Of a sample: instances with one of these come more often.",
+    )  # fmt: skip
     after_run = forms.ChoiceField(
         label="After which runs",
         choices=AfterRun.choices,
@@ -170,6 +188,7 @@ class ScheduleForm(ModelForm):
             "max_jobs": "Concurrent jobs",
             "consolidate_after": "Consolidate after",
             "check_pages": "Check pages",
+            "proven_within_days": "Days of a sample",
             "copy_opens_at": "Copied from",
             "copy_closes_at": "Until",
             **PACE_LABELS,
@@ -190,6 +209,7 @@ class ScheduleForm(ModelForm):
             "then made without the server. Blank: never.",
             "copy_opens_at": "Time of the day, in the time zone above: 00:30. Blank: at once.",
             "copy_closes_at": "No copy is begun after it.",
+            "proven_within_days": "Within so many days each instance has had its turn.",
             "check_pages": "Every InnoDB page, besides the stored bytes.",
             **{name: f"{text} {OF_SCHEDULE}" for name, text in PACE_HELP.items()},
             **RETENTION_HELP,
@@ -239,7 +259,14 @@ class ScheduleForm(ModelForm):
         ends.choices = [each for each in AtWindowEnd.choices if each[0] != AtWindowEnd.SLOW]
 
     def clean_operation(self) -> str:
-        return self.cleaned_data["operation"] or self.instance.operation
+        return str(self.cleaned_data["operation"] or self.instance.operation)
+
+    def clean_proof_choice(self) -> str:
+        return self.cleaned_data["proof_choice"] or ProofChoice.EACH
+
+    def clean_budget_bytes(self) -> int | None:
+        """Nothing could be proven within a budget of nothing."""
+        return self.cleaned_data["budget_bytes"] or None
 
     def clean_proof_target(self) -> str:
         return self.cleaned_data["proof_target"] or ProofTarget.BACKUP
@@ -272,7 +299,8 @@ class ScheduleForm(ModelForm):
         """Refuse a repository in the data folder of a covered instance, as far as rows show it."""
         given = super().clean() or self.cleaned_data
         chosen = {name: given[name] for name in OF_PARTIAL if given.get(name)}
-        given["options"] = {**(given.get("options") or {}), **chosen}
+        if "options" in self.fields:
+            given["options"] = {**(given.get("options") or {}), **chosen}
         here = Instance.objects.exclude(data_folder="")
         if not given.get("covers_all"):
             here = here.filter(

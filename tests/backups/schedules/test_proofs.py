@@ -219,6 +219,7 @@ def test_a_drill_that_failed_is_a_result(shop: Instance) -> None:
     proving(shop, retries=3)
     tick(T0)
     job = start(only().job, T0)
+    assert job.copy is not None
     Drill.objects.create(
         instance=shop, copy=job.copy, job=job, point="random", moment=T0, range_from=T0,
         range_to=T0, passed=False,

@@ -102,6 +102,42 @@ class ScheduleFormTestCase(TestCase):
             self.assertEqual(form[name].value(), value)
         self.assertEqual(Activity.objects.filter(verb="added", name="nightly").count(), 1)
 
+    def test_a_proof_has_a_form_of_its_own(self) -> None:
+        page = self.client.get(reverse("schedule-add"), {"preset": "verify"})
+        self.assertContains(page, "Check pages")
+        for absent in ("A random moment", "Limit its rate"):
+            self.assertNotContains(page, f">{absent}<")
+        others = {
+            "kind",
+            "options",
+            "full_cron",
+            "repositories",
+            "copy_to",
+            "pace_hours",
+            "keep_for",
+        }
+        self.assertTrue(others.isdisjoint(page.context["form"].fields))
+        given = {
+            "name": "weekly", "operation": "verify", "enabled": "on", "cron": "0 12 * * 6",
+            "time_zone": "UTC", "instances": "orders-1", "window": "4h", "grace": "15m",
+            "stagger": "0s", "retries": "1", "retry_delay": "10m", "at_window_end": "finish",
+            "catch_up": "once", "check_pages": "on", "proof_choice": "sampled",
+            "proven_within_days": "14", "budget_bytes": "500G",
+        }  # fmt: skip
+        answer = self.client.post(reverse("schedule-add"), given)
+        self.assertRedirects(answer, reverse("schedule-detail", args=["weekly"]))
+        saved = BackupSchedule.objects.get()
+        self.assertEqual((saved.operation, saved.check_pages), ("verify", True))
+        self.assertEqual((saved.proven_within_days, saved.budget_bytes), (14, 500 << 30))
+        page = self.client.get(reverse("schedule-detail", args=["weekly"]))
+        self.assertContains(page, "of each instance within 14 days, at most 500.0 GiB each time")
+        page = self.client.get(reverse("schedule-edit", args=["weekly"]))
+        self.assertContains(page, 'value="verify"')
+        changed = {**given, "operation": "restore_test"}
+        answer = self.client.post(reverse("schedule-edit", args=["weekly"]), changed)
+        self.assertEqual(answer.status_code, 422)
+        self.assertIn("add another schedule", str(answer.context["form"].errors["operation"]))
+
     def test_what_is_not_chosen_is_said_in_words(self) -> None:
         page = self.client.get(reverse("schedule-add"))
         self.assertContains(page, "None: it has its own times")
