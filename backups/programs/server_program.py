@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backups.exceptions import EngineError, Refused
+from backups.exceptions import Refused
 from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
 from backups.runners.environment import tool_environment
 
@@ -49,7 +49,7 @@ class ServerProgram:
 
 
 def mariadb_program() -> ServerProgram:
-    """Return this host's MariaDB, or raise EngineError."""
+    """Return this host's MariaDB; Refused where there is none."""
     return ServerProgram(program("mariadbd"), MARIADB, {**_MARIADB})
 
 
@@ -102,7 +102,7 @@ def find_mysqld(chosen: str = "") -> tuple[str, Version]:
 
 
 def ask_settings(path: str) -> str:
-    """Return the default settings a server reports, one per line, or raise EngineError."""
+    """Return the default settings a server reports, one per line; Refused if it cannot be run."""
     argv = [path, "--no-defaults", "--verbose", "--help"]
     if os.geteuid() == 0:
         argv.append("--user=root")
@@ -117,7 +117,7 @@ def ask_settings(path: str) -> str:
             timeout=_ANSWER_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise EngineError(f"settings of {path} unknown: {exc}") from None
+        raise Refused(f"settings of {path} unknown: {exc}") from None
     return done.stdout
 
 
@@ -130,9 +130,9 @@ def program_folders(server: ServerProgram) -> tuple[Path, ...]:
 
 
 def program(name: str) -> str:
-    """Return the path of a MariaDB program."""
+    """Return the path of a MariaDB program; Refused where it is missing: no copy is at fault."""
     if (path := shutil.which(name, path=search_path())) is None:
-        raise EngineError(
+        raise Refused(
             f"{name} is not installed on this host",
             hint="Install MariaDB's server programs (on Debian: mariadb-server-core).",
         )

@@ -13,6 +13,7 @@ from pytest_django import Settings
 from alerts.evaluation.evaluate import evaluate_all
 from alerts.models import Alert
 from backups.models import BackupSchedule, Evidence, Instance, Occurrence, Repository
+from backups.programs import server_program
 from backups.restores import target
 from backups.schedules.save import save_schedule
 from backups.states import Operation, WaitReason
@@ -96,6 +97,14 @@ def test_a_schedule_drills_and_only_a_fault_is_held_against_the_copy(
     assert full.detail.startswith("not drilled, because check target refused: ")
     assert full.detail.endswith(" free")
 
+    with monkeypatch.context() as patch:
+        patch.setattr(server_program, "search_path", lambda: "/nowhere")
+        chosen, settings.MYSQLD = settings.MYSQLD, "/nowhere/mysqld"
+        bare = run_at(first + hour)
+        settings.MYSQLD = chosen
+    assert (bare.status, bare.reason) == ("refused", WaitReason.NO_RESULT)
+    assert bare.detail.startswith("not drilled, because ")
+    assert "mariadbd is not installed" in bare.detail or "/nowhere/mysqld cannot" in bare.detail
     assert not Evidence.objects.exists()
 
     passed = run_at(first + 2 * hour)

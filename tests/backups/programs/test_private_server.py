@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backups.exceptions import EngineError, MooringError, StageFailed
+from backups.exceptions import EngineError, MooringError, Refused, StageFailed
 from backups.programs.occupant import occupant
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.programs.server_program import ServerProgram, program
@@ -237,7 +237,7 @@ def test_a_new_data_folder_must_be_empty(made_once: Path) -> None:
 
 
 def test_a_missing_program_is_named() -> None:
-    with pytest.raises(EngineError, match="no-such-mariadb is not installed") as raised:
+    with pytest.raises(Refused, match="no-such-mariadb is not installed") as raised:
         program("no-such-mariadb")
     assert "mariadb-server-core" in raised.value.hint
 
