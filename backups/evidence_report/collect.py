@@ -26,7 +26,7 @@ from backups.models import (
     Occurrence,
 )
 from backups.models.activity import Verb
-from backups.states import WaitReason
+from backups.states import Operation, WaitReason
 
 FORMAT = 1
 # Any: JSON.
@@ -84,7 +84,8 @@ def _runs(instance: Instance, period: Period) -> Iterator[Json]:
         yield {
             "due_at": _moment(row.due_at),
             "schedule": row.schedule.name,
-            "kind": row.kind,
+            "operation": row.schedule.operation,
+            "kind": row.kind if row.schedule.operation == Operation.BACKUP else "",
             "status": row.status,
             "why": ": ".join(part for part in (reason, row.detail or failed) if part),
             "attempts": row.attempts,

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 
 from backups.evidence_report.tables import proofs_of
 from backups.models import SigningKey
+from backups.states import Operation
 from backups.units import format_count, format_duration
 
 TEMPLATE = "evidence_report/report.html"
@@ -52,7 +53,11 @@ def _instance(instance: Mapping[str, Any]) -> dict[str, Any]:
         "succeeded": instance["counts"].get("succeeded", 0),
         "backups": format_count(len(instance["backups"]), "backup"),
         "others": [
-            run | {"due_at": _shown(run["due_at"])}
+            run
+            | {
+                "due_at": _shown(run["due_at"]),
+                "what": run["kind"] or Operation(run["operation"]).label,
+            }
             for run in instance["runs"]
             if run["status"] != "succeeded"
         ],

@@ -20,7 +20,10 @@ Report = Mapping[str, Any]
 def write_tables(report: Report) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each CSV file."""
     instances = report["instances"]
-    runs = ("due_at", "schedule", "kind", "status", "why", "attempts", "started_at", "ended_at")
+    runs = (
+        "due_at", "schedule", "operation", "kind", "status", "why", "attempts", "started_at",
+        "ended_at",
+    )  # fmt: skip
     yield "runs.csv", _table(("instance", *runs), _rows(instances, "runs", runs))
     backups = ("label", "kind", "origin", "started_at", "ended_at")
     yield (

@@ -29,6 +29,8 @@ def test_a_report_has_what_was_planned_proven_and_changed(tmp_path: Path) -> Non
     (orders,) = report["instances"]
     assert orders["counts"] == {"succeeded": 1, "missed": 1}
     assert orders["runs"][1]["why"] == "No worker takes jobs from the queue"
+    kinds = [(run["operation"], run["kind"]) for run in orders["runs"]]
+    assert kinds == [("backup", "full"), ("backup", "full")]
     assert orders["recovery_us"] == 41_000_000
     links = orders["chain"]["links"]
     # From the first of the month to the head; the drill is of today, and only its hash is here.
