@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from backups.exceptions import BadInput, Refused
-from backups.jobs.request import refuse_unfit, refuse_unfit_kind, scheduled_parameters
+from backups.jobs.backup_options import scheduled_parameters
+from backups.jobs.request import refuse_unfit, refuse_unfit_kind
 from backups.models import Occurrence, Repository
 from backups.schedules.context import ScheduleContext
 from backups.states import WaitReason

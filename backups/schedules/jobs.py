@@ -8,7 +8,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from backups.jobs.request import first_kind, scheduled_parameters
+from backups.jobs.backup_options import scheduled_parameters
+from backups.jobs.request import first_kind
 from backups.jobs.wake import wake_all
 from backups.models import Job, JobEvent, Occurrence, Repository
 from backups.states import BackupKind, KindCause, Operation

@@ -22,7 +22,7 @@ COMMANDS = Path(__file__).resolve().parents[2] / "backups" / "management" / "com
 ME = pwd.getpwuid(os.getuid()).pw_name
 # They only look.
 READING = {
-    "checkcopies", "checkkeys", "comparebackups", "doctor", "listbackups", "listbinlogs",
+    "checkcopies", "checkkeys", "doctor", "listbackups", "listbinlogs",
     "listdeletions", "listhooks", "listschedules", "listtransactions", "showbackup",
     "showdefinition", "showschedule", "verifyevidence",
     # A process; what is asked of it was recorded then.

@@ -7,7 +7,7 @@ from django.test import TestCase
 from django.urls import reverse
 
 from backups.engines import ENGINES
-from backups.jobs.request import scheduled_parameters
+from backups.jobs.backup_options import scheduled_parameters
 from backups.models import Backup, BackupAncestor, BackupSchedule, Instance, Job, Repository
 from backups.schedules.coverage import uncovered_instances
 from backups.states import JobStatus

@@ -14,10 +14,11 @@ from backups.catalog.copies import named_copy
 from backups.engines.mariadb_backup import MariadbOptions
 from backups.exceptions import BadInput, Refused
 from backups.executor.operations import exclusive_key
+from backups.jobs.backup_options import backup_parameters
 from backups.jobs.cancel import request_cancel
 from backups.jobs.increments import refuse_unfit_increment
 from backups.jobs.repeat import rerun
-from backups.jobs.request import backup_parameters, create_backup_job, create_restore_job
+from backups.jobs.request import create_backup_job, create_restore_job
 from backups.jobs.wake import jobs_to_wake
 from backups.models import Instance, Job, Repository
 from backups.parameters import BackupParameters, parameters_of
