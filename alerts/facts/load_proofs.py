@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
 from alerts.facts.run import UnprovenFacts
 from backups.models import Job, Occurrence
-from backups.states import PROOFS, JobStatus, OccurrenceStatus, WaitReason
+from backups.states import CHOSEN_KINDS, PROOFS, JobStatus, OccurrenceStatus, WaitReason
 
 _COLUMNS = (
     "id", "schedule_id", "instance_id", "due_at", "status", "reason", "detail", "schedule__name",
@@ -59,7 +59,7 @@ def _not_done(now: datetime, belongings: Belongings) -> QuerySet[Occurrence]:
         operation=OuterRef("schedule__operation"),
         status=JobStatus.SUCCEEDED,
         ended_at__gt=OuterRef("due_at"),
-    )
+    ).exclude(kind__in=CHOSEN_KINDS)
     return Occurrence.objects.filter(
         # A run that follows one which did not succeed is missing for that one's reason.
         ~Q(reason=WaitReason.PREDECESSOR),

@@ -188,6 +188,8 @@ class Prepared:
     started: bool = False
     # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
+    # Tables that the backup is to have, and does not.
+    lost: tuple[str, ...] = ()
     # A key file of which nothing shows whether it opens all of the copy; blank: it is not in doubt.
     unproved_keys: str = ""
     # Files, as paths in the copy, of tables that the instance had marked as crashed.

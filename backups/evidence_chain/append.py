@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.utils.timezone import now
 
 from backups.evidence_chain.content import EvidenceRow, content_of, digest_of, digest_of_link
 from backups.models import Drill, Evidence, EvidenceChain, EvidenceLink, Instance
@@ -38,9 +39,16 @@ def append_all(instance: Instance, rows: Iterable[EvidenceRow]) -> None:
 
 
 def _locked(instance: Instance) -> EvidenceChain:
-    EvidenceChain.objects.get_or_create(instance=instance)
+    _, made = EvidenceChain.objects.get_or_create(instance=instance)
     # Held to the end of the transaction: who comes second sees the first one's link.
-    return EvidenceChain.objects.select_for_update(of=("self",)).get(instance=instance)
+    chain = EvidenceChain.objects.select_for_update(of=("self",)).get(instance=instance)
+    last = EvidenceLink.objects.filter(instance=instance).order_by("-number").first()
+    if made and last is not None:
+        # What is recorded next must be recorded; that the row was removed is said all the same.
+        chain.length, chain.head = last.number, last.digest
+        chain.fault, chain.faulty_since = f"the end of the chain, {last.number}, was removed", now()
+        chain.save(update_fields=["length", "head", "fault", "faulty_since"])
+    return chain
 
 
 def _next_link(row: EvidenceRow, instance: Instance, chain: EvidenceChain) -> EvidenceLink:

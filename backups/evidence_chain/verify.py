@@ -51,6 +51,8 @@ def verify_chain(chain: EvidenceChain, now: datetime, *, full: bool) -> ChainFin
 
 
 def _find(chain: EvidenceChain, *, full: bool) -> ChainFinding:
+    if chain.length < chain.verified_length:
+        return ChainFinding(0, f"link {chain.length + 1} is missing: it was verified before")
     checked, number = 0, 0 if full else chain.verified_length
     before = "" if full else chain.verified_head
     # One appended meanwhile is not yet in the length that was read before.

@@ -107,5 +107,5 @@ def _drilled_at(instance: Instance, at: datetime) -> datetime | None:
         operation=Operation.RESTORE_TEST,
         passed=True,
         created_at__lt=at,
-    )
+    ).exclude(copy__backup__kind__in=CHOSEN_KINDS)
     return passed.order_by("-created_at").values_list("created_at", flat=True).first()

@@ -146,5 +146,7 @@ def _proven(ids: Sequence[int]) -> dict[int, datetime]:
     passed = Evidence.objects.current().filter(
         operation=Operation.RESTORE_TEST, passed=True, copy__backup__instance__in=ids
     )
+    # One of a partial backup says nothing of the instance.
+    passed = passed.exclude(copy__backup__kind__in=CHOSEN_KINDS)
     newest = passed.order_by().values("copy__backup__instance").annotate(at=Max("created_at"))
     return {row["copy__backup__instance"]: row["at"] for row in newest}

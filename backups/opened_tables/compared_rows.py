@@ -117,7 +117,16 @@ def compare_rows(
 def remember(
     found: RowDifferences, before: Backup, after: Backup, table: TableName
 ) -> RowComparison:
-    """Record how many rows differ, in the place of what was recorded of these two before."""
+    """Record how many rows differ, in the place of what was recorded of these two before.
+
+    A comparison that ended early does not take the place of a whole one: backups do not change.
+    """
+    if found.ended_at_key is not None:
+        whole = RowComparison.objects.filter(
+            before=before, after=after, schema=table.schema, name=table.name, complete=True
+        )
+        if (known := whole.first()) is not None:
+            return known
     counts = {
         "only_before": found.counts[BEFORE],
         "only_after": found.counts[AFTER],
@@ -146,7 +155,7 @@ def _compare(
         streams = [stack.enter_context(_reading(each, table, found.key)) for each in sides]
         for how, row in merge_rows(*streams):
             if time.monotonic() > ends_at:
-                found.ended_at_key = ", ".join(map(str, _parameters(found.key, row)))
+                found.ended_at_key = _shown_key(found.key, row, sides[0].columns)
                 break
             found.counts[how] += 1
             if how != EQUAL and found.counts[how] <= limit:
@@ -244,6 +253,13 @@ def _values(
         raise EngineError(f"a row of {table} was not found again by its key {key.name}")
     width = len(side.columns)
     return shown_row(found[:width]), [str(each) for each in found[width:]]
+
+
+def _shown_key(key: RowKey, row: KeyedRow, columns: Sequence[OpenedColumn]) -> str:
+    """Return where a comparison ended: of columns that are named like secrets no value."""
+    secret = {column.name for column in columns if column.is_secret}
+    pairs = zip(key.columns, _parameters(key, row), strict=True)
+    return ", ".join("***" if column.name in secret else str(value) for column, value in pairs)
 
 
 def _parameters(key: RowKey, row: KeyedRow) -> Sequence[object]:

@@ -17,7 +17,7 @@ from backups.health.usable import usable_copies, whole_copies
 from backups.models import Backup, BackupCopy, BackupSchedule, Evidence, Instance
 from backups.schedule import INSTANT, longest_pause
 from backups.schedules.sampling import ProofCandidate, Round, choose_sample, too_large
-from backups.states import LINK_KINDS, CopyStatus, Operation, ProofChoice
+from backups.states import CHOSEN_KINDS, LINK_KINDS, CopyStatus, Operation, ProofChoice
 from backups.units import format_bytes
 
 
@@ -104,6 +104,10 @@ def _why_not(schedule: BackupSchedule, candidate: ProofCandidate) -> str:
     )
 
 
+def has_restorable(instance: Instance) -> bool:
+    return _restorable([instance.pk]).exists()
+
+
 def _restorable(ids: Sequence[int]) -> QuerySet[BackupCopy]:
     return without_faults(whole_copies(usable_copies())).filter(backup__instance__in=ids)
 
@@ -131,9 +135,13 @@ def _costs(ids: Sequence[int]) -> dict[int, int]:
 
 
 def _last_proofs(schedule: BackupSchedule, ids: Sequence[int]) -> Mapping[int, LastProof]:
-    evidence = Evidence.objects.filter(
-        operation=schedule.operation, copy__backup__instance__in=ids
-    ).order_by()
+    # One of a partial backup says nothing of the instance.
+    evidence = (
+        Evidence.objects.current()
+        .filter(operation=schedule.operation, copy__backup__instance__in=ids)
+        .exclude(copy__backup__kind__in=CHOSEN_KINDS)
+        .order_by()
+    )
     newest = evidence.values_list("copy__backup__instance").annotate(Max("id"))
     by_row = {row: pk for pk, row in newest}
     rows = Evidence.objects.filter(pk__in=list(by_row)).values_list("pk", "created_at", "passed")

@@ -46,7 +46,8 @@ def decide(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
     job = occurrence.job
     if job is None:
         if occurrence.status == OccurrenceStatus.RUNNING:
-            return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, "its job was deleted")
+            to = _without_retry(occurrence, WaitReason.FAILED)
+            return ended(to, WaitReason.FAILED, "its job was deleted")
         return _without_job(occurrence, context)
     if job.status == JobStatus.PENDING:
         return _job_waits(occurrence, job, context)
@@ -199,7 +200,7 @@ def _job_ended(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
         reason, error = WaitReason.NO_RESULT, f"{_not_done(job)}, because {error}"
     retry_at = _retry_at(occurrence, job, context)
     if retry_at is None:
-        return ended(_without_retry(reason), reason, error, when)
+        return ended(_without_retry(occurrence, reason), reason, error, when)
     values = {"reason": reason, "detail": error[:300], "retry_at": retry_at, **late}
     values["next_check_at"] = max(retry_at, context.now)
     return NextStep(OccurrenceStatus.DUE, values)
@@ -217,9 +218,12 @@ def _reason_of(job: Job) -> WaitReason:
     return WaitReason.INSTANCE_UNREACHABLE if unreachable else WaitReason.FAILED
 
 
-def _without_retry(reason: WaitReason) -> OccurrenceStatus:
-    """Return how an occurrence ends whose last attempt ended for ``reason``."""
-    refused = reason in REFUSALS
+def _without_retry(occurrence: Occurrence, reason: WaitReason) -> OccurrenceStatus:
+    """Return how an occurrence ends whose last attempt ended for ``reason``.
+
+    A proof that found a fault is not tried again: one that was tried more than once was not done.
+    """
+    refused = reason in REFUSALS or occurrence.schedule.proves
     return OccurrenceStatus.REFUSED if refused else OccurrenceStatus.FAILED
 
 
@@ -272,7 +276,7 @@ def _late_end(
 ) -> NextStep:
     """End it after its window: failed if an attempt had run, otherwise missed."""
     if occurrence.attempts > (1 if act is Act.WITHDRAW else 0):
-        return ended(_without_retry(reason), reason, detail, act=act)
+        return ended(_without_retry(occurrence, reason), reason, detail, act=act)
     late = lateness(occurrence, context.now)
     return ended(OccurrenceStatus.MISSED, reason, detail, late, act)
 
@@ -285,10 +289,15 @@ def nothing_to_prove(occurrence: Occurrence, why: str) -> NextStep:
     return _never(occurrence, WaitReason.NOTHING_TO_PROVE, why)
 
 
+def not_proven(why: str) -> NextStep:
+    """Return how a verify or a restore test ends that is refused, although there are copies."""
+    return ended(OccurrenceStatus.REFUSED, WaitReason.NO_RESULT, why)
+
+
 def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> NextStep:
     """End it without another attempt."""
     if occurrence.attempts:
         refused = occurrence.reason in REFUSALS
         last = WaitReason(occurrence.reason) if refused else WaitReason.FAILED
-        return ended(_without_retry(last), last, occurrence.detail)
+        return ended(_without_retry(occurrence, last), last, occurrence.detail)
     return ended(OccurrenceStatus.SKIPPED, reason, detail)

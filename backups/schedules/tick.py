@@ -20,13 +20,14 @@ from backups.jobs.cancel import request_cancel
 from backups.models import Occurrence
 from backups.models.catalog import Origin
 from backups.schedules.blockers import repositories_of
+from backups.schedules.choosing import has_restorable
 from backups.schedules.context import (
     ScheduleContext,
     expected_run,
     load_context,
     lock_limited_schedules,
 )
-from backups.schedules.decide import decide, nothing_to_prove
+from backups.schedules.decide import decide, not_proven, nothing_to_prove
 from backups.schedules.due import plan_due_schedules
 from backups.schedules.fitting import forecast_starts, note_unfit, withhold
 from backups.schedules.followers import plan_followers
@@ -37,7 +38,7 @@ from backups.schedules.pauses import end_pauses
 from backups.schedules.proof_jobs import request_proof
 from backups.schedules.slowing import slow_down
 from backups.schedules.steps import Act, NextStep, nearest
-from backups.states import BackupKind, JobStatus, WaitReason
+from backups.states import BackupKind, JobStatus, ProofChoice, WaitReason
 from backups.transitions.jobs import JobOutcome, end
 from backups.transitions.occurrences import move_occurrence
 
@@ -176,6 +177,11 @@ def _prove(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> 
         with transaction.atomic():
             job = request_proof(occurrence)
     except MooringError as exc:
+        if (
+            has_restorable(occurrence.instance)
+            and occurrence.schedule.proof_choice != ProofChoice.ONCE
+        ):
+            return not_proven(str(exc))
         return nothing_to_prove(occurrence, str(exc))
     context.starting(occurrence)
     return NextStep(step.to, {**step.values, "job": job})

@@ -84,7 +84,7 @@ def write_files(
             if any(map(has_partitions, paths)) and not whole_partitions:
                 texts[IMPORT_FILE].append(_comment(table, "is partitioned: see docs/tables.md"))
             elif paths:
-                texts[DISCARD_FILE].append(f"ALTER TABLE {table.quoted} DISCARD TABLESPACE;\n")
+                texts[DISCARD_FILE] += _discarded(table)
                 texts[IMPORT_FILE].append(f"ALTER TABLE {table.quoted} IMPORT TABLESPACE;\n")
             for path in paths:
                 (folder / path).parent.mkdir(mode=0o700, exist_ok=True)
@@ -93,6 +93,20 @@ def write_files(
     for name, statements in texts.items():
         (folder / name).write_text("".join(statements), encoding="utf-8")
     return count + len(texts)
+
+
+def _discarded(table: TableName) -> tuple[str, ...]:
+    """Return what discards a table that is empty: only such a one can be of the definitions."""
+    discard = f"ALTER TABLE {table.quoted} DISCARD TABLESPACE"
+    hexed = f"CONVERT(x'{discard.encode().hex()}' USING utf8mb4)"
+    # Whether a backslash is a letter depends on the session.
+    literal = hexed if "\\" in discard else "'" + discard.replace("'", "''") + "'"
+    rows = f"EXISTS (SELECT 1 FROM {table.quoted})"  # noqa: S608 - quoted
+    return (
+        f"SET @statement = IF({rows}, 'SELECT \"left alone: it has rows\"', {literal});\n",
+        "PREPARE discarding FROM @statement;\n",
+        "EXECUTE discarding;\n",
+    )
 
 
 def _comment(table: TableName, text: str) -> str:

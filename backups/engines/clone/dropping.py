@@ -70,8 +70,11 @@ class LeftOut:
 
 def drop_left_out(
     server: PrivateServer, choice: TableChoice, watch: PrepareWatch, *, fold: bool
-) -> str:
-    """Drop what a partial backup does not have, and log it; return that in words, or blank."""
+) -> tuple[str, tuple[str, ...]]:
+    """Drop what a partial backup does not have, and log it.
+
+    Return that in words, or blank, and the tables that it should have.
+    """
     present = read_space_ids(server.folder)
     try:
         with session(server) as connection:
@@ -93,12 +96,13 @@ def drop_left_out(
             f"tables that are not in the partial backup cannot be removed: {exc.args[-1]}"
         ) from None
     _log_names(watch, "not in the partial backup, and not removed", kept, "warning")
-    if not found.tables:
-        return ""
-    tables = format_count(len(found.tables), "table")
-    return f"{tables} not in the partial backup, removed from the dictionary" + (
-        f" but for {len(kept)}" if kept else ""
-    )
+    lost = tuple(map(str, found.lost))
+    others = len(found.tables) - len(lost)
+    if not others:
+        return "", lost
+    tables = format_count(others, "table")
+    words = f"{tables} not in the partial backup, removed from the dictionary"
+    return words + (f" but for {len(kept)}" if kept else ""), lost
 
 
 def read_space_ids(folder: Path) -> frozenset[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -258,6 +258,7 @@ class CloneCopy:
                 spilled_bytes=self._stream.spilled_bytes,
                 dropped_bytes=None if self._chosen is None else figures.dropped_bytes,
             ),
+            problems=_strayed(figures.strayed),
         )
 
     def stop(self) -> None:
@@ -351,6 +352,19 @@ def _detail(state: State, mapping: ArchiveMapping) -> str:
             return f"{figures.redo_files} redo files, {format_bytes(figures.redo_bytes)}"
         case _:
             return ""
+
+
+def _strayed(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the problem of a partial copy whose tables swapped files with others; or nothing."""
+    # Of an ALTER TABLE, as a server names its files in work.
+    names = sorted({path for path in paths if "#sql" not in path})
+    if not names:
+        return ()
+    files = format_count(len(names), "file")
+    return (
+        f"{files} of chosen tables renamed from or to others during the copy and not in it: "
+        f"{', '.join(names[:5])}",
+    )
 
 
 def _number(text: str | None) -> int | None:

@@ -56,8 +56,9 @@ class _MappedFile:
     size: int
     fsp_flags: int
     space_id: int
-    # Its path at the donor.
+    # Its path at the donor, and the one before it was renamed; blank: it was not.
     sent_as: str
+    announced_as: str = ""
 
 
 @dataclass(slots=True)
@@ -73,6 +74,8 @@ class Figures:
     # Of a partial backup: what was sent and is not in.
     dropped_files: int = 0
     dropped_bytes: int = 0
+    # Names of chosen tables' files that came from, or went to, one that is not in.
+    strayed: list[str] = field(default_factory=list)
     checkpoint_lsn: int | None = None
     # Path in the backup to path on the donor.
     external_files: dict[str, str] = field(default_factory=dict)
@@ -109,7 +112,8 @@ class ArchiveMapping:
                 yield Dropped(len(record.payload))
             case FileChanged() if record.file in self._dropped:
                 # Whatever its name is now: most of its bytes are gone.
-                pass
+                if record.renamed_to and self._keeps(record.renamed_to, record.fsp_flags):
+                    self.figures.strayed.append(record.renamed_to)
             case FileAnnounced():
                 yield from self._open(record)
             case FileChanged():
@@ -181,6 +185,7 @@ class ArchiveMapping:
         file.fsp_flags = change.fsp_flags or file.fsp_flags
         if change.renamed_to:
             self._forget(file.path)
+            file.announced_as = file.announced_as or file.sent_as
             file.sent_as = change.renamed_to
             file.path = self._place(change.renamed_to, file.number, file.fsp_flags)
             yield FileRenamed(file.number, file.path)
@@ -225,6 +230,7 @@ class ArchiveMapping:
             if not key.is_redo and not self._keeps(file.sent_as, file.fsp_flags):
                 # Renamed during the copy, to a name that was not chosen.
                 self.figures.data_files -= 1
+                self.figures.strayed.append(file.announced_as)
                 self._forget(file.path)
                 yield FileRemoved(file.number)
                 continue

@@ -129,7 +129,9 @@ def prepare(
             donor = read_donor(folder)
             saved = parse_saved_tables(donor.get("saved_tables", []))
             choice = read_donor_choice(donor)
-            removed = drop_left_out(running, choice, watch, fold=_folds(donor)) if choice else ""
+            removed, lost = "", tuple[str, ...]()
+            if choice:
+                removed, lost = drop_left_out(running, choice, watch, fold=_folds(donor))
             empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
         running.log.relay()
@@ -143,7 +145,7 @@ def prepare(
             f"the server recovered the copy without recording its position: {exc.strerror}"
         ) from None
     prepared = replace(
-        parse_position(text, gtids), left_out=empty, replica_of=sources, started=True
+        parse_position(text, gtids), left_out=empty, replica_of=sources, started=True, lost=lost
     )
     in_words = f"{loaded} of {len(saved)} tables loaded" if saved else ""
     return replace(prepared, detail=", ".join(filter(None, (prepared.detail, removed, in_words))))

@@ -21,6 +21,7 @@ _NOT_FOUND = re.compile(
 MOST_SCHEMAS = 100
 # A file that was copied while its table was new has the second ending until the prepare.
 _DATA = (".ibd", ".new")
+_FULL_TEXT = "FTS_"
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
 
 
@@ -58,6 +59,10 @@ class RemadeFiles:
         return removed
 
     def _is_defined(self, name: str) -> bool:
+        schema, _, table = name.rpartition("/")
+        if table.startswith(_FULL_TEXT):
+            # It has no definition of its own, and may be of any table there.
+            return any((self._folder / schema).glob("*.frm"))
         return os.path.lexists(self._folder / f"{_PARTITION.split(name)[0]}.frm")
 
 

@@ -47,6 +47,7 @@ class CheckTables(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         if work.server is None:
             raise EngineError("no server to check: it was not started")
+        self._refute_lost(run, work)
         work.tables = []
         with self.failures(run, work), run.ending_by(work.server.kill):
             try:
@@ -75,6 +76,14 @@ class CheckTables(PlainStage[RestoreWork]):
         passed = f"{tables} passed, {format_count(rows, 'row')}"
         return f"{passed}; {len(unread)} not read, see the log" if unread else passed
 
+    def _refute_lost(self, run: Run, work: RestoreWork) -> None:
+        """Fail where the copy lacks tables that it is to have: the server does not list them."""
+        if lost := work.prepared.lost:
+            work.tables = []
+            error = f"{format_count(len(lost), 'chosen table')} not in the copy: {_first(lost)}"
+            self.refute(run, work, error)
+            raise EngineError(error, hint="Take another backup: they were renamed during this one.")
+
     def failures(self, run: Run, work: RestoreWork) -> AbstractContextManager[None]:
         """Return what records a failure inside, against whatever is tested."""
         return failure_as_evidence(run, work.copy, self.name)
@@ -96,6 +105,10 @@ class CheckTables(PlainStage[RestoreWork]):
                 except pymysql.Error:
                     raise gone(server, f"{meter.current_file} was checked") from None
                 meter.files_done += 1
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:5])
 
 
 def _judged(checked: dict[str, object], prepared: Prepared) -> dict[str, object]:

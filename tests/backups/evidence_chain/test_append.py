@@ -50,3 +50,23 @@ def test_a_row_and_its_link_are_written_together_or_not_at_all() -> None:
         add_evidence(copy, report={"tables": object(), 1: ()}, passed=True)
     chain = EvidenceChain.objects.get()
     assert (chain.length, EvidenceLink.objects.count()) == (1, 1)
+
+
+def test_evidence_is_recorded_and_a_fault_known_where_the_end_of_a_chain_was_removed() -> None:
+    copy = make_backup(make_instance("orders-1"), make_repository())
+    add_evidence(copy)
+    EvidenceChain.objects.all().delete()
+    add_evidence(copy, passed=False)
+    chain = chain_of(copy)
+    assert (chain.length, chain.fault) == (2, "the end of the chain, 1, was removed")
+
+
+def test_a_chain_that_is_shorter_than_it_was_is_broken() -> None:
+    copy = make_backup(make_instance("orders-1"), make_repository())
+    add_evidence(copy)
+    add_evidence(copy)
+    assert verify_chain(chain_of(copy), T0, full=True).fault == ""
+    first, last = EvidenceLink.objects.order_by("number")
+    EvidenceChain.objects.update(length=1, head=first.digest)
+    last.delete()
+    assert "link 2 is missing" in verify_chain(chain_of(copy), T0, full=False).fault

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
+import pymysql
 import pytest
 
 from backups.exceptions import BadInput
@@ -15,6 +16,7 @@ from backups.opened_tables.columns import OpenedColumn
 from backups.opened_tables.compared_rows import (
     MOST_DIFFERENT,
     RowDifferences,
+    _ReadSide,
     compare_rows,
     digest_of,
 )
@@ -23,7 +25,6 @@ from backups.opened_tables.merge import BEFORE, CHANGED, EQUAL, KeyedRow
 from backups.table_names.names import TableName
 
 ORDERS = TableName("shop", "orders")
-KEY = RowKey("PRIMARY", (KeyColumn("id", "int"),))
 
 
 def keyed(number: int, digest: str) -> KeyedRow:
@@ -31,7 +32,7 @@ def keyed(number: int, digest: str) -> KeyedRow:
 
 
 def compared(
-    monkeypatch: pytest.MonkeyPatch, ends_at: float
+    monkeypatch: pytest.MonkeyPatch, ends_at: float, column: str = "id"
 ) -> tuple[RowDifferences, list[tuple[str, int]]]:
     """Compare rows 0 to 8 with those of which 4 to 8 are changed and 2 and 3 are not there."""
     streams = iter(
@@ -47,8 +48,10 @@ def compared(
 
     monkeypatch.setattr(compared_rows, "_reading", reading)
     monkeypatch.setattr(time, "monotonic", count().__next__)
-    found = RowDifferences(KEY, ["id"], [], [])
-    shown = compared_rows._compare(found, [None, None], ORDERS, 2, ends_at)  # type: ignore[list-item]
+    key = RowKey("PRIMARY", (KeyColumn(column, "int"),))
+    found = RowDifferences(key, [column], [], [])
+    side = _ReadSide(pymysql.connect, [OpenedColumn(column, "int")])
+    shown = compared_rows._compare(found, [side, side], ORDERS, 2, ends_at)
     return found, [(how, int(row.key[0])) for how, row in shown]
 
 
@@ -65,6 +68,11 @@ def test_after_its_time_it_says_at_which_key_it_ended(monkeypatch: pytest.Monkey
     found, shown = compared(monkeypatch, ends_at=4)
     assert found.ended_at_key == "5"
     assert (found.compared, shown[-1]) == (5, (CHANGED, 4))
+
+
+def test_a_key_that_is_named_like_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = compared(monkeypatch, ends_at=4, column="api_token")
+    assert found.ended_at_key == "***"
 
 
 @pytest.mark.parametrize("limit", [0, MOST_DIFFERENT + 1])

@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from backups.chains.due import consolidate_chains
+from backups.exceptions import Refused
 from backups.health.protection_facts import schedules_of
 from backups.models import (
     Backup,
@@ -22,7 +23,7 @@ from backups.models import (
     Repository,
 )
 from backups.models.repository import RepositoryKind
-from backups.models.schedule import AtWindowEnd
+from backups.models.schedule import AtWindowEnd, CatchUp
 from backups.parameters import RestoreTestParameters, VerifyParameters
 from backups.retention.stored import unhealthy_runs
 from backups.schedules.coverage import covering_schedules, uncovered_instances
@@ -188,6 +189,31 @@ def test_what_the_host_cannot_do_is_retried_and_never_failed(
     run = only()
     assert (run.status, run.reason) == ("refused", WaitReason.NO_RESULT)
     assert run.detail == "not drilled, because no room"
+
+
+def test_one_whose_second_attempt_never_started_was_not_done(shop: Instance) -> None:
+    proving(shop, retries=1, retry_delay=10 * MINUTE, window=HOUR, catch_up=CatchUp.SKIP)
+    tick(T0)
+    finish(start(only().job, T0), T0 + MINUTE, JobStatus.REFUSED, error="no room")
+    tick(T0 + MINUTE)
+    tick(T0 + 11 * MINUTE)
+    tick(T0 + HOUR + SECOND)
+    run = only()
+    assert (run.status, run.attempts) == (OccurrenceStatus.REFUSED, 2), run.reason
+
+
+def test_a_refusal_where_there_are_backups_is_no_lack_of_them(
+    shop: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(occurrence: Occurrence) -> Job:
+        raise Refused("no copy is on a disk")
+
+    monkeypatch.setattr("backups.schedules.tick.request_proof", refuse)
+    proving(shop)
+    tick(T0)
+    run = only()
+    assert (run.status, run.reason) == ("refused", WaitReason.NO_RESULT)
+    assert run.detail == "no copy is on a disk"
 
 
 def test_one_that_is_stopped_at_the_end_of_its_window_has_not_failed(shop: Instance) -> None:

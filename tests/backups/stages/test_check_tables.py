@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,16 @@ def test_a_faulty_table_is_evidence_against_the_copy(run: Run, tmp_path: Path) -
     evidence = Evidence.objects.get()
     assert (evidence.passed, evidence.copy) == (False, BackupCopy.objects.get())
     assert evidence.report["error"] == "faulty tables: shop.orders"
+
+
+def test_a_chosen_table_that_is_not_in_the_copy_is_evidence_against_it(
+    run: Run, tmp_path: Path
+) -> None:
+    work = work_of(run, tmp_path)
+    work.prepared = replace(work.prepared, lost=("shop.orders",))
+    with pytest.raises(EngineError, match="1 chosen table not in the copy"):
+        Checked("ok").run(run, work)
+    assert not Evidence.objects.get().passed
 
 
 def test_a_full_disk_under_the_server_is_no_evidence(run: Run, tmp_path: Path) -> None:
