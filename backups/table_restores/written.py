@@ -73,13 +73,18 @@ def write_files(
     """
     count = 0
     texts = {name: [_UNCHECKED] for name in (DEFINITIONS_FILE, DISCARD_FILE, IMPORT_FILE)}
-    for table in names:
+    sequences = _sequences(server)
+    # Tables may take their values from them.
+    for table in sorted(names, key=lambda name: name not in sequences):
         texts[DEFINITIONS_FILE] += (
             f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)};\n",
             # What a definition names without a schema is in the one that is used.
             f"USE {quoted(table.schema)};\n",
             f"{_created(server, table, table)};\n",
         )
+        if table in sequences:
+            texts[IMPORT_FILE].append(_comment(table, "is a sequence that begins anew"))
+            continue
         with flushed(server, table) as paths:
             if any(map(has_partitions, paths)) and not whole_partitions:
                 texts[IMPORT_FILE].append(_comment(table, "is partitioned: see docs/tables.md"))
@@ -93,6 +98,14 @@ def write_files(
     for name, statements in texts.items():
         (folder / name).write_text("".join(statements), encoding="utf-8")
     return count + len(texts)
+
+
+def _sequences(server: PrivateServer) -> set[TableName]:
+    """Return the sequences of a MariaDB; a MySQL has none."""
+    sql = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+    with session(server) as connection, connection.cursor() as cursor:
+        cursor.execute(f"{sql} WHERE TABLE_TYPE = 'SEQUENCE'")
+        return {TableName(str(schema), str(name)) for schema, name in cursor.fetchall()}
 
 
 def _discarded(table: TableName) -> tuple[str, ...]:
