@@ -83,7 +83,9 @@ def write_files(
             f"{_created(server, table, table)};\n",
         )
         if table in sequences:
-            texts[IMPORT_FILE].append(_comment(table, "is a sequence that begins anew"))
+            texts[IMPORT_FILE].append(
+                _comment(table, "is a sequence: it starts at its first value")
+            )
             continue
         with flushed(server, table) as paths:
             if any(map(has_partitions, paths)) and not whole_partitions:
