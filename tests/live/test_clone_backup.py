@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.models import (
+    Backup,
+    BackupCopy,
+    Evidence,
+    EvidenceChain,
+    EvidenceLink,
+    Instance,
+    Job,
+    Repository,
+)
 from backups.states import Operation
 from tests.backups.taking import stored_files
 from tests.commands import run_command
@@ -142,7 +151,7 @@ def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
 ) -> None:
     settings.THROTTLE_BYTES_PER_S = 0
     label = taken()
-    for model in (Evidence, Job, BackupCopy, Backup, Instance):
+    for model in (EvidenceLink, EvidenceChain, Evidence, Job, BackupCopy, Backup, Instance):
         model.objects.all().delete()
     assert run_command("rebuildcatalog", "main", "--json").json()["added"] == [label]
     assert (Instance.objects.get().engine, Backup.objects.get().engine) == ("clone", "clone")

@@ -26,6 +26,8 @@ from backups.models import (
     Backup,
     BackupCopy,
     Evidence,
+    EvidenceChain,
+    EvidenceLink,
     Instance,
     Job,
     JobLogLine,
@@ -231,7 +233,7 @@ def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
     instance: Instance, main: Repository, tmp_path: Path, settings: Settings
 ) -> None:
     label = taken()
-    for model in (Evidence, Job, BackupCopy, Backup, Instance):
+    for model in (EvidenceLink, EvidenceChain, Evidence, Job, BackupCopy, Backup, Instance):
         model.objects.all().delete()
     ended = run_command("rebuildcatalog", "main", "--json")
     assert ended.json()["added"] == [label]

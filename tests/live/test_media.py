@@ -16,6 +16,8 @@ from backups.models import (
     Backup,
     BackupCopy,
     Evidence,
+    EvidenceChain,
+    EvidenceLink,
     Instance,
     Job,
     MediaPiece,
@@ -83,7 +85,16 @@ def by_library(settings: Settings, folder: Path) -> None:
 
 def lose_the_catalog() -> None:
     """Lose every row but the instance's; the medium is as it was."""
-    for model in (MediaPiece, Evidence, Job, BackupCopy, Backup, Repository):
+    for model in (
+        MediaPiece,
+        EvidenceLink,
+        EvidenceChain,
+        Evidence,
+        Job,
+        BackupCopy,
+        Backup,
+        Repository,
+    ):
         model.objects.all().delete()
 
 

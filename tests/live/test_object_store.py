@@ -23,6 +23,8 @@ from backups.models import (
     BackupAncestor,
     BackupCopy,
     Evidence,
+    EvidenceChain,
+    EvidenceLink,
     Instance,
     Job,
     Repository,
@@ -223,7 +225,17 @@ def count_orders(folder: Path) -> int:
 
 def forget_everything() -> None:
     Backup.objects.update(base=None)
-    for model in (Evidence, Job, BackupAncestor, BackupCopy, Backup, Instance, Repository):
+    for model in (
+        EvidenceLink,
+        EvidenceChain,
+        Evidence,
+        Job,
+        BackupAncestor,
+        BackupCopy,
+        Backup,
+        Instance,
+        Repository,
+    ):
         model.objects.all().delete()
 
 
