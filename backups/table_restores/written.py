@@ -76,12 +76,7 @@ def write_files(
     sequences = _sequences(server)
     # Tables may take their values from them.
     for table in sorted(names, key=lambda name: name not in sequences):
-        texts[DEFINITIONS_FILE] += (
-            f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)};\n",
-            # What a definition names without a schema is in the one that is used.
-            f"USE {quoted(table.schema)};\n",
-            f"{_created(server, table, table)};\n",
-        )
+        texts[DEFINITIONS_FILE] += _defined(server, table)
         if table in sequences:
             texts[IMPORT_FILE].append(
                 _comment(table, "is a sequence: it starts at its first value")
@@ -100,6 +95,15 @@ def write_files(
     for name, statements in texts.items():
         (folder / name).write_text("".join(statements), encoding="utf-8")
     return count + len(texts)
+
+
+def _defined(server: PrivateServer, table: TableName) -> tuple[str, ...]:
+    return (
+        f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)};\n",
+        # What a definition names without a schema is in the one that is used.
+        f"USE {quoted(table.schema)};\n",
+        f"{_created(server, table, table)};\n",
+    )
 
 
 def _sequences(server: PrivateServer) -> set[TableName]:

@@ -114,7 +114,8 @@ def test_a_chain_restores_the_tables_that_match_when_its_last_link_was_taken(
     assert [each.base for each in (first, second, third)] == [None, first, second]
     assert {each.kind for each in (first, second, third)} == {"partial"}
     assert third.label.endswith("-P")
-    assert 2 * (second.stored_bytes or 0) < (first.stored_bytes or 0)
+    # The redo log is in both, as long as it happens to be.
+    assert (second.stored_bytes or 0) < 0.8 * (first.stored_bytes or 0)
     with RestoredServer(restored(second, tmp_path / "second")) as server:
         assert rows_of(server) == then
         assert sound(server, then)
